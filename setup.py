@@ -1,0 +1,36 @@
+"""Builds the C++ core with CMake; everything else is declared in pyproject.toml."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+
+
+class CMakeBuild(build_ext):
+    """Configures and builds one CMake tree and leaves the module where setuptools expects it."""
+
+    def build_extension(self, ext: Extension) -> None:
+        module = Path(self.get_ext_fullpath(ext.name)).resolve()
+        build = Path(self.build_temp).resolve()
+        build.mkdir(parents=True, exist_ok=True)
+        configure = [
+            "cmake",
+            str(ROOT),
+            "-DCMAKE_BUILD_TYPE=Release",
+            "-DYOLO_EDGE_BUILD_PYTHON=ON",
+            f"-DPython_EXECUTABLE={sys.executable}",
+            f"-DYOLO_EDGE_PYTHON_OUTPUT_DIR={module.parent}",
+        ]
+        toolchain = os.environ.get("CMAKE_TOOLCHAIN_FILE")
+        if toolchain:
+            configure.append(f"-DCMAKE_TOOLCHAIN_FILE={toolchain}")
+        subprocess.run(configure, cwd=build, check=True)
+        subprocess.run(["cmake", "--build", ".", "--parallel"], cwd=build, check=True)
+
+
+setup(ext_modules=[Extension("yolo_edge._core", sources=[])], cmdclass={"build_ext": CMakeBuild})
