@@ -1,0 +1,140 @@
+#include "yolo_edge/letterbox.h"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <vector>
+
+#include "argument_error.h"
+#include "letterbox_kernels.h"
+#include "resize_plan.h"
+
+namespace yolo_edge {
+
+struct Letterbox::State {
+    LetterboxKernels kernels = letterbox_kernels_scalar;
+    std::array<NormalizationTable, 3> tables;  ///< In the order of the tensor's channels.
+    ResizePlan plan;
+    std::array<std::vector<std::int16_t>, 2>
+        resized_rows;                    ///< Horizontally resized, three planes; see resized_row.
+    std::array<int, 2> held_rows;        ///< Source row that each of them holds, or -1.
+    std::vector<std::uint8_t> grey_row;  ///< One row of one channel before normalisation.
+
+    void prepare(const LetterboxGeometry& geometry) {
+        plan.prepare(geometry.source, geometry.resized);
+        const auto width = static_cast<std::size_t>(geometry.resized.width);
+        for (auto& row : resized_rows) row.resize(3 * width);
+        grey_row.resize(width);
+        held_rows = {-1, -1};
+    }
+
+    /// The horizontally resized source row. Even and odd rows have a place each, so two neighbours stay
+    /// valid.
+    const std::int16_t* resized_row(const ImageView& image, int row) {
+        const std::size_t place = static_cast<std::size_t>(row) % 2;
+        std::int16_t* planes = resized_rows[place].data();
+        if (held_rows[place] != row) {
+            const ColumnPlan columns = {plan.columns.first.data(), plan.columns.weights.data(),
+                                        plan.resized.width, plan.paired_columns, plan.wide_columns};
+            kernels.horizontal(image.data + row * image.row_stride, columns, planes, plan.resized.width);
+            held_rows[place] = row;
+        }
+        return planes;
+    }
+
+    /// Blends one row of one channel and writes it to the tensor; one overload per number type.
+    void write_row(const std::int16_t* row0, const std::int16_t* row1, const std::int16_t* weights,
+                   std::size_t, std::uint8_t* out) {
+        kernels.vertical(row0, row1, weights[0], weights[1], plan.resized.width, out);
+    }
+    void write_row(const std::int16_t* row0, const std::int16_t* row1, const std::int16_t* weights,
+                   std::size_t channel, float* out) {
+        kernels.vertical(row0, row1, weights[0], weights[1], plan.resized.width, grey_row.data());
+        kernels.normalize(grey_row.data(), plan.resized.width, tables[channel].data(), out);
+    }
+};
+
+namespace {
+
+void check(const ImageView& image, const LetterboxGeometry& geometry) {
+    if (image.data == nullptr) throw argument_error("the image has no data");
+    if (geometry.source != SizeHW{image.height, image.width}) {
+        throw argument_error("the image is ", image.height, "x", image.width,
+                             " (height x width) but the geometry is for ", geometry.source.height, "x",
+                             geometry.source.width);
+    }
+    const LetterboxGeometry& g = geometry;
+    const bool whole = g.source.height >= 1 && g.source.width >= 1 && g.resized.height >= 1 &&
+                       g.resized.width >= 1 && g.top >= 0 && g.left >= 0 && g.bottom >= 0 && g.right >= 0 &&
+                       g.top + g.resized.height + g.bottom == g.tensor.height &&
+                       g.left + g.resized.width + g.right == g.tensor.width;
+    if (!whole) {
+        throw argument_error("the geometry does not add up: resized ", g.resized.height, "x", g.resized.width,
+                             ", padding (", g.top, ", ", g.left, ", ", g.bottom, ", ", g.right, "), tensor ",
+                             g.tensor.height, "x", g.tensor.width, "; take it from letterbox_geometry");
+    }
+}
+
+}  // namespace
+
+Letterbox::Letterbox(const Normalization& normalization)
+    : normalization_(normalization), state_(std::make_unique<State>()) {
+    for (std::size_t channel = 0; channel < 3; ++channel) {
+        state_->tables[channel] =
+            normalization_table(normalization.mean[channel], normalization.scale[channel]);
+    }
+}
+
+Letterbox::~Letterbox() = default;
+Letterbox::Letterbox(Letterbox&&) noexcept = default;
+Letterbox& Letterbox::operator=(Letterbox&&) noexcept = default;
+
+template <typename T>
+void Letterbox::run_any(const ImageView& image, const LetterboxGeometry& geometry, T* out) {
+    check(image, geometry);
+    State& state = *state_;
+    state.prepare(geometry);
+
+    const std::ptrdiff_t width = geometry.tensor.width;
+    const std::ptrdiff_t plane = width * geometry.tensor.height;
+    std::array<T, 3> pad;
+    for (std::size_t channel = 0; channel < 3; ++channel) {
+        const std::uint8_t level = normalization_.pad_value;
+        if constexpr (std::is_same_v<T, float>) {
+            pad[channel] = state.tables[channel][level];
+        } else {
+            pad[channel] = level;
+        }
+        T* top = out + static_cast<std::ptrdiff_t>(channel) * plane;
+        std::fill_n(top, geometry.top * width, pad[channel]);
+        std::fill_n(top + plane - geometry.bottom * width, geometry.bottom * width, pad[channel]);
+    }
+
+    const bool reversed = image.order != normalization_.channels;
+    for (int y = 0; y < geometry.resized.height; ++y) {
+        const std::int16_t* weights = &state.plan.rows.weights[2 * static_cast<std::size_t>(y)];
+        const int first = state.plan.rows.first[static_cast<std::size_t>(y)];
+        const std::int16_t* row0 = state.resized_row(image, std::clamp(first, 0, image.height - 1));
+        // A second row without weight need not be made: its term is 0 for any content.
+        const std::int16_t* row1 =
+            weights[1] == 0 ? row0 : state.resized_row(image, std::clamp(first + 1, 0, image.height - 1));
+        for (std::size_t channel = 0; channel < 3; ++channel) {
+            const std::size_t from =
+                (reversed ? 2 - channel : channel) * static_cast<std::size_t>(geometry.resized.width);
+            T* to = out + static_cast<std::ptrdiff_t>(channel) * plane + (geometry.top + y) * width;
+            std::fill_n(to, geometry.left, pad[channel]);
+            state.write_row(row0 + from, row1 + from, weights, channel, to + geometry.left);
+            std::fill_n(to + geometry.left + geometry.resized.width, geometry.right, pad[channel]);
+        }
+    }
+}
+
+void Letterbox::run(const ImageView& image, const LetterboxGeometry& geometry, float* out) {
+    run_any(image, geometry, out);
+}
+
+void Letterbox::run(const ImageView& image, const LetterboxGeometry& geometry, std::uint8_t* out) {
+    run_any(image, geometry, out);
+}
+
+}  // namespace yolo_edge

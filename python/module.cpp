@@ -1,0 +1,17 @@
+#include <pybind11/pybind11.h>
+
+#include "register.h"
+#include "yolo_edge/version.h"
+
+PYBIND11_MODULE(_core, m) {
+    m.doc() =
+        "The C++ kernels of yolo-edge: letterbox, proposals, sort, NMS, boxes back to the source image.";
+    m.attr("__version__") = yolo_edge::version;
+    yolo_edge::register_letterbox_geometry(m);  // first: the others' signatures name its class
+    yolo_edge::register_letterbox(m);
+    yolo_edge::register_proposals(m);
+    yolo_edge::register_sort(m);
+    yolo_edge::register_nms(m);
+    yolo_edge::register_scale_boxes(m);
+    yolo_edge::register_postprocessor(m);
+}

@@ -1,0 +1,120 @@
+#include "yolo_edge/postprocessor.h"
+
+#include <pybind11/numpy.h>
+#include <pybind11/stl.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "arrays.h"
+#include "register.h"
+
+namespace py = pybind11;
+
+namespace yolo_edge {
+namespace {
+
+/// A Postprocessor that Python threads may share: calls queue, because the buffers serve one call at a time.
+class SharedPostprocessor {
+  public:
+    explicit SharedPostprocessor(std::vector<HeadSpec> heads) : postprocessor_(std::move(heads)) {}
+
+    const std::vector<HeadSpec>& heads() const { return postprocessor_.heads(); }
+
+    py::tuple run(const std::vector<py::array>& head_arrays, const LetterboxGeometry& geometry,
+                  float confidence, float iou, std::optional<std::vector<int>> classes, bool class_agnostic,
+                  bool multi_label, int max_detections, int max_candidates) {
+        std::vector<HeadView> views;
+        for (const py::array& head : head_arrays) views.push_back(head_view(head));
+        ProposalOptions proposal_options;
+        proposal_options.confidence = confidence;
+        proposal_options.multi_label = multi_label;
+        if (classes) proposal_options.classes = std::move(*classes);
+        NmsOptions nms_options;
+        nms_options.iou = iou;
+        nms_options.class_agnostic = class_agnostic;
+        nms_options.max_detections = max_detections;
+        nms_options.max_candidates = max_candidates;
+        std::vector<Proposal> detections;
+        {
+            const py::gil_scoped_release unlocked;
+            const std::lock_guard<std::mutex> queue(mutex_);
+            detections = postprocessor_.run(views, geometry, proposal_options, nms_options);
+        }
+        return arrays_of(detections);
+    }
+
+  private:
+    std::mutex mutex_;
+    Postprocessor postprocessor_;
+};
+
+}  // namespace
+
+void register_postprocessor(py::module_& m) {
+    const ProposalOptions proposal_defaults;
+    const NmsOptions nms_defaults;
+    py::class_<SharedPostprocessor>(m, "Postprocessor", R"(From raw heads to final boxes in one call.
+
+Proposals, sort, NMS, back to the source image. Owns its working memory. Threads may share an object; their calls
+queue.
+
+Args:
+    heads: (stride, [(width, height), ...] of the anchors in tensor pixels) per head, in the order of the head arrays.
+
+Raises:
+    ValueError: No head, a stride below 1, a head without anchors or with one that has no positive size.
+
+Example:
+    >>> postprocessor = Postprocessor([(8, [(10, 13), (16, 30), (33, 23)])])
+    >>> xyxy, confidence, class_id = postprocessor.run([head], geometry, confidence=0.5))")
+        .def(py::init([](const std::vector<std::pair<int, AnchorPairs>>& heads) {
+                 std::vector<HeadSpec> specs;
+                 for (const auto& [stride, anchors_px] : heads)
+                     specs.push_back(head_spec(stride, anchors_px));
+                 return std::make_unique<SharedPostprocessor>(std::move(specs));
+             }),
+             py::arg("heads"))
+        .def("run", &SharedPostprocessor::run, py::arg("head_arrays"), py::arg("geometry"), py::kw_only(),
+             py::arg("confidence") = proposal_defaults.confidence, py::arg("iou") = nms_defaults.iou,
+             py::arg("classes") = py::none(), py::arg("class_agnostic") = nms_defaults.class_agnostic,
+             py::arg("multi_label") = proposal_defaults.multi_label,
+             py::arg("max_detections") = nms_defaults.max_detections,
+             py::arg("max_candidates") = nms_defaults.max_candidates,
+             R"(Decodes the heads of one image.
+
+Args:
+    head_arrays: One per head: float32 (anchors * (5 + classes), ny, nx), or with a leading 1; no sigmoid applied. Planes
+        contiguous, any distance between them.
+    geometry: What the image was letterboxed with.
+    confidence: Keep scores strictly greater than this, 0..1. Low values cost time.
+    iou: Suppress a box whose IoU with a better one is greater than this, 0..1.
+    classes: Keep only these class ids; None keeps all.
+    class_agnostic: Boxes of different classes suppress each other too.
+    multi_label: Keep every class above the threshold, not the best one of a cell only.
+    max_detections: Return at most this many boxes; at least 1.
+    max_candidates: Only this many best boxes enter NMS; at least 1.
+
+Returns:
+    (xyxy float32 (n, 4) in pixels of the source image, confidence float32 (n,), class_id int32 (n,)), freshly
+    allocated, highest confidence first.
+
+Raises:
+    ValueError: Heads of another number, type, shape or layout than the specification and the geometry give, an option
+        outside its range, an unknown class id.)")
+        .def("__repr__", [](const SharedPostprocessor& self) {
+            py::list heads;
+            for (const HeadSpec& spec : self.heads()) {
+                py::list anchors;
+                for (const Anchor& anchor : spec.anchors)
+                    anchors.append(py::make_tuple(anchor.width, anchor.height));
+                heads.append(py::make_tuple(spec.stride, anchors));
+            }
+            return py::str("Postprocessor({})").format(heads);
+        });
+}
+
+}  // namespace yolo_edge
