@@ -1,0 +1,147 @@
+"""Reads a trained checkpoint without its training repository and without running anything that is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from yolo_export.checkpoint.allowlist import OTHER_TASKS
+from yolo_export.checkpoint.archive import Archive
+from yolo_export.checkpoint.assemble import Assembly
+from yolo_export.checkpoint.facts import Anchors, Fact, head_facts, head_shapes, read_names, training_facts
+from yolo_export.checkpoint.pickle_vm import read_pickle
+from yolo_export.checkpoint.records import Instance
+from yolo_export.checkpoint.weights import Weights
+from yolo_export.errors import CheckpointError
+from yolo_export.models import Network
+
+__all__ = ["Checkpoint", "read_checkpoint"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained detection network and what is known about it.
+
+    Lists of heads are in the order of the checkpoint.
+
+    Attributes:
+        path: The file.
+        sha256: Its SHA-256, in hexadecimal.
+        network: The network: float32, in evaluation mode; see `Network.forward`.
+        names: Class names.
+        strides: Stride of each head in px.
+        anchors_px: Width and height in px of the anchors of each head.
+        family: ``yolov5`` or ``yolov5-lite``; for information only.
+        parameters: Number of trained parameters.
+        training: Plain facts about the training, such as ``epoch`` and ``date``, where the file has them.
+        notes: What a user should know about how the file was read, one sentence each.
+    """
+
+    path: Path
+    sha256: str
+    network: Network
+    names: list[str]
+    strides: list[int]
+    anchors_px: list[Anchors]
+    family: str
+    parameters: int
+    training: dict[str, Fact] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
+    """Read a YOLOv5 or YOLOv5-Lite checkpoint (``best.pt``).
+
+    Nothing that the file names is imported, instantiated or called. Its pickle is read into plain data, and
+    the network is built from this package's own modules.
+
+    Args:
+        path: A file that ``torch.save`` wrote: a dict with ``ema`` or ``model``, or the bare model. The
+            exponential moving average is preferred, as YOLOv5 itself does.
+
+    Returns:
+        The network and its facts.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, unsafe, or not a detection network that is known here.
+
+    Example:
+        >>> checkpoint = read_checkpoint("best.pt")  # doctest: +SKIP
+        >>> checkpoint.strides, len(checkpoint.names)  # doctest: +SKIP
+        ([8, 16, 32], 80)
+    """
+    path = Path(fspath(path))
+    try:
+        with Archive(path) as archive:
+            return _read(path, archive)
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _read(path: Path, archive: Archive) -> Checkpoint:
+    content = read_pickle(archive.pickle(), archive.storage_ref)
+    record, outer = _find_network(content)
+    assembly = Assembly(record)
+    network = assembly.network
+    shapes = head_shapes(network)
+    classes = _check_widths([channels for channels, _ in shapes], network)
+    weights = Weights(archive)
+    heads = head_facts(network, assembly.records[-1], [stride for _, stride in shapes], weights)
+    names, notes = read_names(record.state.get("names", outer.get("names")), classes)
+    assembly.load(weights)
+    broken = assembly.not_finite()
+    if broken:
+        notes.append(f"{len(broken)} tensors hold NaN or infinity, the first is {broken[0]}")
+    return Checkpoint(
+        path=path,
+        sha256=archive.sha256,
+        network=network,
+        names=names,
+        strides=heads.strides,
+        anchors_px=heads.anchors_px,
+        family="yolov5-lite" if "yolov5-lite" in assembly.families else "yolov5",
+        parameters=sum(parameter.numel() for parameter in network.parameters()),
+        training=training_facts(outer),
+        notes=heads.notes + notes,
+    )
+
+
+def _find_network(content: Any) -> tuple[Instance, dict[Any, Any]]:
+    """The record of the network, and the dict around it."""
+    if isinstance(content, Instance):
+        return _check_state(content), {}
+    if type(content) is not dict:
+        raise CheckpointError(f"holds a {type(content).__name__}; expected a dict with 'model' or a model")
+    for key in ("ema", "model"):
+        found = content.get(key)
+        if type(found) is tuple and found:  # Some releases kept the average with its number of updates.
+            found = found[0]
+        if isinstance(found, Instance):
+            return _check_state(found), content
+        if found is not None:
+            raise CheckpointError(
+                f"has weights without a network (a {type(found).__name__} under {key!r}); "
+                "give the file that training saved (best.pt), not a state dict"
+            )
+    keys = ", ".join(sorted(ascii(key)[:40] for key in content)[:12])
+    raise CheckpointError(f"has neither 'ema' nor 'model'; it has: {keys or 'nothing'}")
+
+
+def _check_state(record: Instance) -> Instance:
+    if record.class_path in OTHER_TASKS or type(record.state) is not dict:
+        raise CheckpointError("has a network without a state")
+    return record
+
+
+def _check_widths(widths: list[int], network: Network) -> int:
+    """The number of classes, if the widths of the heads agree with it."""
+    detect = network.detect
+    expected = detect.na * (detect.nc + 5)
+    if not widths or any(width != expected for width in widths):
+        raise CheckpointError(
+            f"has heads of {widths} channels; "
+            f"{detect.na} anchors of {detect.nc} classes and 5 numbers need {expected}"
+        )
+    return detect.nc

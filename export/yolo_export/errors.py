@@ -1,0 +1,26 @@
+"""The errors of the export wing that stand for a bad world; a bad argument is a plain ``ValueError``."""
+
+from __future__ import annotations
+
+__all__ = ["CheckpointError", "ConversionError", "MissingExtraError"]
+
+
+class CheckpointError(RuntimeError):
+    """A checkpoint cannot be read: it is damaged, unsafe, or holds something this version does not know."""
+
+
+class ConversionError(RuntimeError):
+    """A converter failed, or what it wrote cannot run in the engine it is meant for."""
+
+
+class MissingExtraError(RuntimeError):
+    """A package that only some commands need is not installed.
+
+    Example:
+        >>> str(MissingExtraError("pnnx", "the ncnn target"))
+        "the ncnn target needs the package 'pnnx': pip install 'yolo-edge[export]'"
+    """
+
+    def __init__(self, package: str, purpose: str) -> None:
+        super().__init__(f"{purpose} needs the package {package!r}: pip install 'yolo-edge[export]'")
+        self.package = package

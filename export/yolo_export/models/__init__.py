@@ -1,0 +1,49 @@
+"""The networks of YOLOv5 and YOLOv5-Lite, written for this project. Importing the package imports torch."""
+
+from __future__ import annotations
+
+from yolo_export.models import torch_modules as _torch_modules  # noqa: F401  (fills the registry)
+from yolo_export.models.conv import Conv, DWConv, Focus
+from yolo_export.models.csp import C3, Bottleneck, BottleneckCSP
+from yolo_export.models.depthwise import DepthwiseSeparable
+from yolo_export.models.detect import Detect
+from yolo_export.models.graph import NETWORKS, Network
+from yolo_export.models.joining import Add, Concat
+from yolo_export.models.pooling import SPP, SPPF
+from yolo_export.models.registry import (
+    CONTAINERS,
+    Attribute,
+    Block,
+    Fields,
+    find_block,
+    find_torch_module,
+    known_blocks,
+)
+from yolo_export.models.shufflenet import ChannelShuffle, ConvMaxPool, ShuffleBlock
+
+__all__ = [
+    "C3",
+    "CONTAINERS",
+    "NETWORKS",
+    "SPP",
+    "SPPF",
+    "Add",
+    "Attribute",
+    "Block",
+    "Bottleneck",
+    "BottleneckCSP",
+    "ChannelShuffle",
+    "Concat",
+    "Conv",
+    "ConvMaxPool",
+    "DWConv",
+    "DepthwiseSeparable",
+    "Detect",
+    "Fields",
+    "Focus",
+    "Network",
+    "ShuffleBlock",
+    "find_block",
+    "find_torch_module",
+    "known_blocks",
+]

@@ -1,0 +1,44 @@
+"""Layers that join several feature maps into one."""
+
+from __future__ import annotations
+
+import torch
+
+from yolo_export.models.registry import Attribute, Block, block
+
+__all__ = ["Add", "Concat"]
+
+
+@block("models.common.Concat", attributes={"d": Attribute(int, default=1, low=1, high=1)})
+class Concat(Block):
+    """Joins feature maps along one dimension.
+
+    Args:
+        dimension: 1 for channels, the only one in use.
+    """
+
+    def __init__(self, dimension: int = 1) -> None:
+        super().__init__()
+        self.d = dimension
+
+    def forward(self, xs: list[torch.Tensor]) -> torch.Tensor:
+        """Map several (N, c, H, W) to one whose channels are their sum."""
+        return torch.cat(xs, self.d)
+
+
+@block("models.common.ADD", attributes={"a": Attribute(int, default=1, low=1, high=1)}, family="yolov5-lite")
+class Add(Block):
+    """Adds two feature maps of the same shape.
+
+    Args:
+        alpha: Factor of the second map; 1, the only one in use.
+    """
+
+    def __init__(self, alpha: int = 1) -> None:
+        super().__init__()
+        self.a = alpha
+
+    def forward(self, xs: list[torch.Tensor]) -> torch.Tensor:
+        """Map two (N, C, H, W) to their sum."""
+        first, second = xs
+        return first + second

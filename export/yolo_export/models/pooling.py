@@ -1,0 +1,59 @@
+"""Spatial pyramid pooling (He et al. 2014): max pooling at stride 1, joined with its input."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from yolo_export.models.conv import Conv
+from yolo_export.models.registry import Block, block
+
+__all__ = ["SPP", "SPPF"]
+
+
+@block("models.common.SPP", children=("cv1", "cv2", "m"))
+class SPP(Block):
+    """Parallel pooling with kernels of several sizes.
+
+    Args:
+        c1: Input channels.
+        c2: Output channels.
+        k: Kernel sizes in px.
+    """
+
+    def __init__(self, c1: int, c2: int, k: tuple[int, ...] = (5, 9, 13)) -> None:
+        super().__init__()
+        hidden = c1 // 2
+        self.cv1 = Conv(c1, hidden, 1)
+        self.cv2 = Conv(hidden * (len(k) + 1), c2, 1)
+        self.m = nn.ModuleList(nn.MaxPool2d(size, 1, size // 2) for size in k)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, c1, H, W) to (N, c2, H, W)."""
+        x = self.cv1(x)
+        return self.cv2(torch.cat([x, *(pool(x) for pool in self.m)], 1))  # type: ignore[no-any-return]
+
+
+@block("models.common.SPPF", children=("cv1", "cv2", "m"))
+class SPPF(Block):
+    """Three small poolings in a row: the same numbers as `SPP` with kernels of 5, 9 and 13 px, for less work.
+
+    Args:
+        c1: Input channels.
+        c2: Output channels.
+        k: Kernel size of each pooling in px.
+    """
+
+    def __init__(self, c1: int, c2: int, k: int = 5) -> None:
+        super().__init__()
+        hidden = c1 // 2
+        self.cv1 = Conv(c1, hidden, 1)
+        self.cv2 = Conv(hidden * 4, c2, 1)
+        self.m = nn.MaxPool2d(k, 1, k // 2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, c1, H, W) to (N, c2, H, W)."""
+        levels = [self.cv1(x)]
+        for _ in range(3):
+            levels.append(self.m(levels[-1]))
+        return self.cv2(torch.cat(levels, 1))  # type: ignore[no-any-return]
