@@ -1,0 +1,103 @@
+"""Tests a bundle on this machine: letterbox, network, decoding and NMS against the checkpoint's results."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from yolo_edge import _core
+from yolo_edge.agreement import box_agreement
+from yolo_edge.bundle import Bundle
+from yolo_edge.detector import Detector
+from yolo_edge.golden import load_golden
+from yolo_edge.options import DetectOptions
+
+_TIMED_RUNS = 5
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a target did with the golden image."""
+
+    engine: str
+    weights: str
+    compute: str
+    letterbox_exact: bool
+    """The letterboxed image equals the exporter's in every byte."""
+    max_head_error: float
+    """Largest difference of a raw head value."""
+    head_tolerance: float
+    box_agreement: float
+    """Share of boxes with the same class, IoU >= 0.95 and confidence within 0.02."""
+    boxes: int
+    """Number of boxes expected."""
+    inference_ms: float
+    """Median of a few runs at the golden image's small size."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything is within tolerance."""
+        return (
+            self.letterbox_exact and self.max_head_error <= self.head_tolerance and self.box_agreement == 1.0
+        )
+
+
+def check_bundle(bundle: Bundle, engine: str, *, threads: int | None = None) -> CheckResult:
+    """Runs a bundle's golden image through an engine.
+
+    Raises:
+        BundleError: The bundle, or its golden file, cannot be used.
+    """
+    golden = load_golden(bundle)
+    with Detector(bundle, engine=engine, threads=threads, imgsz=golden.size_hw, letterbox="rect") as detector:
+        tensor = detector.letterboxed(golden.image)
+        heads = detector.compute_heads(tensor)
+        options = DetectOptions(conf=golden.conf, iou=golden.iou)
+        durations = []
+        for _ in range(_TIMED_RUNS):
+            started = time.perf_counter()
+            detector.compute_heads(tensor)
+            durations.append((time.perf_counter() - started) * 1e3)
+        found = detector.detect(golden.image, options=options)
+        target = detector.target
+        return CheckResult(
+            engine=target.engine,
+            weights=target.weights,
+            compute=detector.compute,
+            letterbox_exact=_letterbox_exact(bundle, detector, golden.image, golden.letterboxed),
+            max_head_error=max_head_error(heads, golden.heads),
+            head_tolerance=detector.head_tolerance,
+            box_agreement=box_agreement(found, golden.detections(bundle.names)),
+            boxes=len(golden.confidence),
+            inference_ms=sorted(durations)[_TIMED_RUNS // 2],
+        )
+
+
+def max_head_error(
+    found: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
+    expected: tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], ...],
+) -> float:
+    """Largest absolute difference of two lists of heads; infinite for other shapes or a value that is NaN."""
+    worst = 0.0
+    for ours, theirs in zip(found, expected):
+        if ours.shape != theirs.shape:
+            return math.inf
+        difference = float(np.max(np.abs(ours - theirs), initial=0.0))
+        worst = max(worst, math.inf if math.isnan(difference) else difference)
+    return worst if len(found) == len(expected) else math.inf
+
+
+def _letterbox_exact(
+    bundle: Bundle,
+    detector: Detector,
+    image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
+    expected: np.ndarray[tuple[int, ...], np.dtype[np.uint8]],
+) -> bool:
+    geometry = detector.geometry(image)
+    out = np.empty((3, *geometry.tensor_hw), np.uint8)
+    letterbox = _core.Letterbox(tensor_channels=bundle.input.channels, pad_value=bundle.input.pad_value)
+    letterbox.run(image, geometry, out)
+    return np.array_equal(out, expected)

@@ -1,0 +1,69 @@
+"""Test a bundle on this machine against the checkpoint's own results.
+
+Letterbox, network, decoding and NMS run on the image in the bundle's golden.npz. Exit code 1 when a target
+that can run here is out of tolerance.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from yolo_edge.commands.arguments import add_engine, add_model, bad_arguments
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of ``check``."""
+    add_model(parser, positional=True)
+    add_engine(parser, default="all")
+    parser.add_argument("--json", action="store_true", help="the results as JSON on standard output")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Runs the command; returns 1 when a target failed."""
+    import dataclasses
+
+    from yolo_edge.bundle import load_bundle
+    from yolo_edge.check import check_bundle
+    from yolo_edge.engines import select_target
+    from yolo_edge.errors import BundleError, EngineError, MissingExtraError
+    from yolo_edge.model_selection import find_model
+    from yolo_edge.table import format_table
+
+    bundle = load_bundle(find_model(args.model))
+    engines = sorted({target.engine for target in bundle.targets}) if args.engine == "all" else [args.engine]
+    results, failures = [], []
+    for engine in engines:
+        try:
+            with bad_arguments(args):
+                select_target(bundle, engine)
+                results.append(check_bundle(bundle, engine, threads=args.threads))
+        except (BundleError, EngineError, MissingExtraError) as error:
+            if len(engines) == 1:
+                raise
+            failures.append(str(error))
+    passed = bool(results) and not failures and all(result.passed for result in results)
+    if args.json:
+        rows = [{**dataclasses.asdict(result), "passed": result.passed} for result in results]
+        report = {"bundle": str(bundle.path), "passed": passed, "results": rows, "errors": failures}
+        sys.stdout.write(json.dumps(report) + "\n")
+    else:
+        header = ["engine", "weights", "compute", "letterbox", "max head error", "boxes", "inference", ""]
+        rows_text = [
+            [
+                result.engine,
+                result.weights,
+                result.compute,
+                "exact" if result.letterbox_exact else "DIFFERS",
+                f"{result.max_head_error:.1e} (limit {result.head_tolerance:.0e})",
+                f"{result.box_agreement:.1%} of {result.boxes}",
+                f"{result.inference_ms:.1f} ms",
+                "ok" if result.passed else "FAILED",
+            ]
+            for result in results
+        ]
+        sys.stdout.write(format_table(header, rows_text) + "\n")
+        for failure in failures:
+            sys.stderr.write(f"yolo-edge check: error: {failure}\n")
+    return 0 if passed else 1

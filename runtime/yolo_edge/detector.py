@@ -1,0 +1,239 @@
+"""The Detector: a bundle loaded in an engine, from image to boxes."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Union
+
+import numpy as np
+import numpy.typing as npt
+
+from yolo_edge import _core
+from yolo_edge.bundle import Bundle, ChannelOrder, LetterboxMode, load_bundle
+from yolo_edge.detections import Detections, StageTimes
+from yolo_edge.engines import create_engine, select_target
+from yolo_edge.engines.base import SLOTS, EngineOptions, FloatArray
+from yolo_edge.options import ClassSelection, DetectOptions, resolve_classes, validate_size
+
+Image = npt.NDArray[np.uint8]
+Size = Union[int, tuple[int, int]]
+
+
+class Detector:
+    """Detects objects in images with a bundle. Heavy; make one and share it between threads.
+
+    Args:
+        bundle: A bundle folder, or one already read.
+        engine: ``onnxruntime``, ``ncnn`` or ``auto``, the usually fastest that is installed.
+        threads: Threads of one inference; None takes the number of CPUs this process may use.
+        imgsz: Network size in pixels, one number or (height, width), multiples of the model's stride;
+            None takes the bundle's.
+        letterbox: ``rect`` pads to the next multiple of the stride, ``square`` to the full size;
+            None takes the bundle's. A target with fixed shapes always pads to its shape.
+
+    Raises:
+        ValueError: A bad argument.
+        BundleError: The bundle cannot be used.
+        MissingExtraError: The engine's package is not installed.
+        EngineError: The engine refuses the model.
+
+    Example:
+        >>> with Detector("best.edge", threads=4) as detector:   # doctest: +SKIP
+        ...     for box, name in zip(*(lambda d: (d.xyxy, d.class_names))(detector.detect(image))):
+        ...         print(name, box)
+    """
+
+    def __init__(
+        self,
+        bundle: Bundle | str | os.PathLike[str],
+        *,
+        engine: str = "auto",
+        threads: int | None = None,
+        imgsz: Size | None = None,
+        letterbox: LetterboxMode | None = None,
+    ) -> None:
+        self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(Path(bundle))
+        model_input = self.bundle.input
+        self.size_hw = _size_hw(imgsz) if imgsz is not None else model_input.size_hw
+        validate_size(self.size_hw, model_input.stride)
+        self.letterbox: LetterboxMode = letterbox if letterbox is not None else model_input.letterbox
+        if self.letterbox not in ("rect", "square"):
+            raise ValueError(f"letterbox is {letterbox!r}; it must be rect or square")
+        options = EngineOptions(threads=threads if threads is not None else default_threads())
+
+        self.target = select_target(self.bundle, engine)
+        shapes = self.target.input.shapes
+        self._fixed_shapes = None if shapes == "dynamic" else shapes
+        self._stages = [_Stages(self.bundle) for _ in range(SLOTS)]
+        self._engine = create_engine(self.target, self.bundle.open_files(self.target), options)
+
+    @property
+    def engine(self) -> str:
+        """Name of the engine that runs."""
+        return self._engine.name
+
+    @property
+    def threads(self) -> int:
+        """Threads of one inference."""
+        return self._engine.options.threads
+
+    @property
+    def compute(self) -> str:
+        """Arithmetic of the inference."""
+        return self._engine.options.compute
+
+    @property
+    def head_tolerance(self) -> float:
+        """Largest allowed difference of a raw head value from the checkpoint's."""
+        return self._engine.head_tolerance[self._engine.options.compute]
+
+    def detect(
+        self,
+        image: Image,
+        *,
+        conf: float | None = None,
+        iou: float | None = None,
+        classes: ClassSelection = None,
+        options: DetectOptions | None = None,
+        image_channels: ChannelOrder = "bgr",
+    ) -> Detections:
+        """Detects objects in one image.
+
+        Args:
+            image: uint8 (height, width, 3), any row stride.
+            conf: Confidence threshold; overrides ``options``.
+            iou: IoU threshold of NMS; overrides ``options``.
+            classes: Class ids or names to keep; overrides ``options``.
+            options: All thresholds and limits; None means the defaults of DetectOptions.
+            image_channels: Channel order of ``image``: ``bgr`` as OpenCV has it, or ``rgb``.
+
+        Raises:
+            ValueError: A bad argument.
+            EngineError: The engine failed.
+        """
+        chosen = options or DetectOptions()
+        given = {"conf": conf, "iou": iou, "classes": classes}
+        overrides = {name: value for name, value in given.items() if value is not None}
+        if overrides:
+            chosen = dataclasses.replace(chosen, **overrides)  # type: ignore[arg-type]
+        class_ids = resolve_classes(chosen.classes, self.bundle.names)
+
+        geometry = self.geometry(image)
+        slot = self._engine.acquire(geometry.tensor_hw)
+        try:
+            stages = self._stages[slot.index]
+            started = time.perf_counter()
+            stages.letterbox.run(image, geometry, slot.input, image_channels=image_channels)
+            boxed = time.perf_counter()
+            self._engine.infer(slot)
+            inferred = time.perf_counter()
+            xyxy, confidence, class_id = stages.postprocessor.run(
+                slot.heads,
+                geometry,
+                confidence=chosen.conf,
+                iou=chosen.iou,
+                classes=class_ids,
+                class_agnostic=chosen.agnostic,
+                multi_label=chosen.multi_label,
+                max_detections=chosen.max_detections,
+                max_candidates=chosen.max_candidates,
+            )
+            finished = time.perf_counter()
+        finally:
+            self._engine.release(slot)
+        times = StageTimes(
+            letterbox_ms=(boxed - started) * 1e3,
+            inference_ms=(inferred - boxed) * 1e3,
+            postprocess_ms=(finished - inferred) * 1e3,
+        )
+        return Detections(xyxy, confidence, class_id, self.bundle.names, times)
+
+    def geometry(self, image: Image) -> _core.LetterboxGeometry:
+        """Where an image lies in the network's input tensor."""
+        if not isinstance(image, np.ndarray) or image.ndim != 3:
+            shown = getattr(image, "shape", type(image).__name__)
+            raise ValueError(f"image is {shown}; expected a uint8 array (height, width, 3)")
+        source_hw = (image.shape[0], image.shape[1])
+        size_hw, mode = self.size_hw, self.letterbox
+        if self._fixed_shapes is not None:
+            size_hw, mode = _best_fixed_shape(self._fixed_shapes, source_hw), "square"
+        return _core.letterbox_geometry(
+            source_hw, size_hw=size_hw, stride=self.bundle.input.stride, mode=mode
+        )
+
+    def compute_heads(self, tensor: FloatArray) -> list[FloatArray]:
+        """Runs the bare network, for comparing it with the checkpoint.
+
+        Args:
+            tensor: float32 (1, 3, H, W), letterboxed and normalised.
+
+        Returns:
+            One float32 array (C, ny, nx) per head, raw (no sigmoid), in the bundle's order.
+        """
+        slot = self._engine.acquire((tensor.shape[2], tensor.shape[3]))
+        try:
+            slot.input[...] = tensor
+            self._engine.infer(slot)
+            return [np.array(head) for head in slot.heads]
+        finally:
+            self._engine.release(slot)
+
+    def letterboxed(self, image: Image, *, image_channels: ChannelOrder = "bgr") -> FloatArray:
+        """The tensor that the network would see: float32 (1, 3, H, W)."""
+        geometry = self.geometry(image)
+        tensor = np.empty((1, 3, *geometry.tensor_hw), np.float32)
+        _Stages(self.bundle).letterbox.run(image, geometry, tensor, image_channels=image_channels)
+        return tensor
+
+    def close(self) -> None:
+        """Frees the model and ends the inference thread; may be called twice."""
+        self._engine.close()
+
+    def __enter__(self) -> Detector:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Stages:
+    """What stands before and after the network. Each owns working memory, so there is one per slot."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.letterbox = _core.Letterbox(
+            tensor_channels=bundle.input.channels,
+            mean=bundle.input.mean,
+            scale=bundle.input.scale,
+            pad_value=bundle.input.pad_value,
+        )
+        self.postprocessor = _core.Postprocessor(
+            [(head.stride, list(head.anchors_px)) for head in bundle.heads]
+        )
+
+
+def default_threads() -> int:
+    """The number of CPUs this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _size_hw(imgsz: Size) -> tuple[int, int]:
+    if isinstance(imgsz, (int, np.integer)):
+        return int(imgsz), int(imgsz)
+    height, width = imgsz
+    return int(height), int(width)
+
+
+def _best_fixed_shape(shapes: Sequence[tuple[int, int]], source_hw: tuple[int, int]) -> tuple[int, int]:
+    """Of a target's fixed shapes the one that shows the image largest, and of these the smallest."""
+
+    def rank(shape: tuple[int, int]) -> tuple[float, int]:
+        return -min(shape[0] / source_hw[0], shape[1] / source_hw[1]), shape[0] * shape[1]
+
+    return min(shapes, key=rank)

@@ -1,0 +1,270 @@
+"""The interface behind which every engine stands, and what all engines share.
+
+An engine owns one inference thread. The model is loaded on it and every inference runs on it, so that
+worker threads which an engine creates (onnxruntime's pool, ncnn's OpenMP team) belong to that one thread
+and inherit its CPU set. Callers use *slots*: an input buffer and the heads computed from it. There are two,
+so that one caller may write the next frame while another frame is being computed.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from yolo_edge.bundle import Target
+from yolo_edge.errors import BundleError, EngineError
+
+SLOTS = 2
+
+Result = TypeVar("Result")
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class EngineOptions:
+    """How an engine runs."""
+
+    threads: int = 1
+    """Threads that compute one inference."""
+
+    compute: str = "fp32"
+    """Arithmetic of the inference; ``fp32`` means float32 everywhere, whatever the CPU offers."""
+
+    def __post_init__(self) -> None:
+        if isinstance(self.threads, bool) or not isinstance(self.threads, int) or self.threads < 1:
+            raise ValueError(f"threads is {self.threads!r}; it must be a whole number of at least 1")
+
+
+class Slot:
+    """An input buffer and the heads that were computed from it.
+
+    Attributes:
+        input: float32 (1, 3, H, W), C-contiguous; written by the caller before ``infer``.
+        heads: One float32 array (C, ny, nx) per head in the bundle's order; valid from ``infer`` to
+            ``release``. Planes are contiguous; the distance between planes may be larger than ny * nx.
+    """
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.input: FloatArray = np.empty((1, 3, 0, 0), np.float32)
+        self.heads: list[FloatArray] = []
+        self.engine_data: Any = None
+        """Whatever the engine prepares once per input shape."""
+        self._memory: FloatArray = np.empty(0, np.float32)
+
+    def resize(self, tensor_hw: tuple[int, int]) -> bool:
+        """Gives ``input`` another height and width; True when it changed. Memory only ever grows."""
+        height, width = tensor_hw
+        if self.input.shape == (1, 3, height, width):
+            return False
+        count = 3 * height * width
+        if self._memory.size < count:
+            self._memory = np.empty(count, np.float32)
+        self.input = self._memory[:count].reshape(1, 3, height, width)
+        return True
+
+
+class Engine(ABC):
+    """A loaded model. Safe to call from several threads; calls queue.
+
+    Args:
+        target: What the bundle says of the model's files.
+        files: Their verified paths, by role.
+        options: How to run.
+
+    Raises:
+        MissingExtraError: The engine's Python package is not installed.
+        EngineError: The engine refuses the files.
+        BundleError: The target needs something that this engine cannot do.
+    """
+
+    name: ClassVar[str]
+    """Name in bundles and on the command line."""
+    package: ClassVar[str]
+    """Python package that holds the engine."""
+    install: ClassVar[str]
+    """Command that installs it."""
+    compute_modes: ClassVar[tuple[str, ...]]
+    """Kinds of arithmetic it offers, the default first."""
+    head_tolerance: ClassVar[Mapping[str, float]]
+    """Largest allowed difference of a raw head value from the checkpoint's, by compute mode."""
+
+    def __init__(self, target: Target, files: Mapping[str, Path], options: EngineOptions) -> None:
+        self._target = target
+        self._options = options
+        self._check_target()
+        self._free: queue.SimpleQueue[Slot] = queue.SimpleQueue()
+        for index in range(SLOTS):
+            self._free.put(Slot(index))
+        self._thread = InferenceThread(f"yolo-edge-{self.name}")
+        try:
+            self._thread.call(lambda: self._load(files))
+        except BaseException:
+            self._thread.close()
+            raise
+
+    @property
+    def options(self) -> EngineOptions:
+        """How this engine was told to run."""
+        return self._options
+
+    def acquire(self, tensor_hw: tuple[int, int]) -> Slot:
+        """Waits for a free slot and gives its input buffer this height and width."""
+        slot = self._free.get()
+        try:
+            if slot.resize(tensor_hw):
+                self._prepare(slot)
+        except BaseException:
+            self._free.put(slot)
+            raise
+        return slot
+
+    def infer(self, slot: Slot) -> None:
+        """Computes ``slot.heads`` from ``slot.input`` on the engine's thread and waits for it.
+
+        Raises:
+            EngineError: The engine failed.
+        """
+        self._thread.call(lambda: self._infer(slot))
+
+    def release(self, slot: Slot) -> None:
+        """Gives the slot back; its heads may not be used any more."""
+        self._free.put(slot)
+
+    def close(self) -> None:
+        """Frees the model and ends the thread; may be called twice."""
+        if not self._thread.closed:
+            self._thread.call(self._unload)
+            self._thread.close()
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @classmethod
+    def version(cls) -> str | None:
+        """The installed version of the engine's package, or None when it is not installed."""
+        from importlib import metadata
+
+        try:
+            return metadata.version(cls.package)
+        except metadata.PackageNotFoundError:
+            return None
+
+    @abstractmethod
+    def _load(self, files: Mapping[str, Path]) -> None:
+        """Loads the model; runs on the inference thread."""
+
+    @abstractmethod
+    def _prepare(self, slot: Slot) -> None:
+        """Prepares a slot whose input has a new shape; runs on the caller's thread."""
+
+    @abstractmethod
+    def _infer(self, slot: Slot) -> None:
+        """Sets ``slot.heads``; runs on the inference thread."""
+
+    @abstractmethod
+    def _unload(self) -> None:
+        """Frees the model; runs on the inference thread."""
+
+    def _check_target(self) -> None:
+        """Collects everything in the target that this engine cannot do."""
+        target, faults = self._target, []
+        if self._options.compute not in self.compute_modes:
+            raise ValueError(
+                f"engine {self.name!r} has no compute mode {self._options.compute!r}; "
+                f"it has: {', '.join(self.compute_modes)}"
+            )
+        if self._options.compute not in target.compute:
+            faults.append(f"it offers compute {', '.join(target.compute)}, not {self._options.compute}")
+        if target.input.dtype != "float32":
+            faults.append(f"its input is {target.input.dtype}, not float32")
+        for output in target.outputs:
+            if (output.dtype, output.layout, output.activation) != ("float32", "c,h,w", "none"):
+                faults.append(
+                    f"its output {output.name} is {output.dtype} {output.layout!r} with activation "
+                    f"{output.activation!r}, not raw float32 'c,h,w'"
+                )
+        if faults:
+            raise BundleError(
+                f"this version cannot run the bundle's target for engine {self.name!r}: {'; '.join(faults)}"
+            )
+
+    def _outputs_by_head(self) -> list[str]:
+        """Output tensor names in the order of the bundle's heads."""
+        return [output.name for output in sorted(self._target.outputs, key=lambda output: output.head)]
+
+
+class InferenceThread:
+    """A thread that runs what is posted to it, one call after the other."""
+
+    def __init__(self, name: str) -> None:
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self.closed = False
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Runs ``function`` on the thread, waits, and returns or raises what it did.
+
+        Raises:
+            EngineError: The thread was closed.
+        """
+        call = _Call(function)
+        with self._lock:
+            if self.closed:
+                raise EngineError("the engine was closed")
+            self._calls.put(call)
+        call.done.acquire()
+        if call.error is not None:
+            try:
+                raise call.error
+            finally:
+                # The traceback refers to this frame: without this the call and its arrays live in a cycle.
+                del call
+        return call.result  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Ends the thread after the calls already posted."""
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+            self._calls.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call.run()
+            del call  # an idle thread must not keep the last frame alive
+
+
+class _Call:
+    def __init__(self, function: Callable[[], Any]) -> None:
+        self.function = function
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.done = threading.Lock()
+        self.done.acquire()
+
+    def run(self) -> None:
+        try:
+            self.result = self.function()
+        except BaseException as error:  # handed to the caller, whatever it is
+            self.error = error
+        finally:
+            self.done.release()

@@ -1,0 +1,35 @@
+"""Imports packages that a base install may lack, with one line that says how to get them."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+from yolo_edge.errors import MissingExtraError
+
+
+def require(package: str, purpose: str, install: str) -> ModuleType:
+    """Imports ``package``.
+
+    Args:
+        package: Top-level module name, e.g. ``"onnxruntime"``.
+        purpose: What needs it, the start of the error line, e.g. ``"engine 'onnxruntime'"``.
+        install: The command that installs it.
+
+    Raises:
+        MissingExtraError: The package is not installed. An import error inside an installed package
+            (a broken library, a missing dependency of its own) is passed on as it is.
+    """
+    try:
+        return importlib.import_module(package)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise MissingExtraError(
+            f"{purpose} needs the Python package {package}, which is not installed: {install}"
+        ) from None
+
+
+def require_cv2(purpose: str) -> ModuleType:
+    """Imports OpenCV; any importable ``cv2`` will do."""
+    return require("cv2", purpose, "pip install opencv-python-headless (or apt install python3-opencv)")

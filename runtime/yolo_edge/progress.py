@@ -1,0 +1,74 @@
+"""The progress line on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from yolo_edge.sources.base import Source
+
+_TERMINAL_INTERVAL_S = 0.1
+_LOG_INTERVAL_S = 30.0
+
+
+class Progress:
+    """Shows how far a run is: one line that rewrites itself on a terminal, a line now and then in a log.
+
+    Args:
+        quiet: Show messages only.
+        stream: Where to; standard error if None.
+    """
+
+    def __init__(self, *, quiet: bool = False, stream: TextIO | None = None) -> None:
+        self._stream = stream if stream is not None else sys.stderr
+        self._quiet = quiet
+        self._terminal = self._stream.isatty()
+        self._interval_s = _TERMINAL_INTERVAL_S if self._terminal else _LOG_INTERVAL_S
+        self._next = time.monotonic() + (0 if self._terminal else _LOG_INTERVAL_S)
+        self._line_open = False
+
+    def frame(self, source: Source, done: int, fps: float, found: int) -> None:
+        """Tells of a finished frame."""
+        now = time.monotonic()
+        if self._quiet or now < self._next:
+            return
+        self._next = now + self._interval_s
+        total = source.frame_count
+        parts = [f"{source.name}: frame {done}" + (f" of {total}" if total else "")]
+        parts.append(f"{fps:.1f} per second")
+        if total and fps > 0 and total > done:
+            parts.append(f"{_duration((total - done) / fps)} left")
+        if source.dropped:
+            parts.append(f"{source.dropped} dropped")
+        parts.append(f"{found} found")
+        text = ", ".join(parts)
+        if self._terminal:
+            self._stream.write(f"\r\x1b[K{text}")
+            self._line_open = True
+        else:
+            self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def message(self, text: str) -> None:
+        """Shows a line that stays."""
+        self.clear()
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def clear(self) -> None:
+        """Removes the progress line."""
+        if self._line_open:
+            self._stream.write("\r\x1b[K")
+            self._stream.flush()
+            self._line_open = False
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    return (
+        f"{whole // 60}:{whole % 60:02d} min" if whole < 3600 else f"{whole // 3600}:{whole // 60 % 60:02d} h"
+    )

@@ -1,0 +1,40 @@
+"""What every output does."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from types import TracebackType
+
+from yolo_edge.detections import Detections
+from yolo_edge.sources.base import FailedFrame, Frame
+
+
+class Sink(ABC):
+    """Takes one result after the other. What was written stays whole if the power fails at the next one.
+
+    Raises:
+        SinkError: From any method, when the output cannot be written.
+    """
+
+    @abstractmethod
+    def write(self, frame: Frame, detections: Detections) -> None:
+        """Takes the result of one frame."""
+
+    def fail(self, failed: FailedFrame) -> None:  # noqa: B027 - most outputs have no place for it
+        """Takes a frame or a rest of a source that could not be read."""
+
+    def close(self) -> None:  # noqa: B027 - most outputs hold nothing
+        """Finishes the output; may be called twice."""
+
+    @property
+    def outputs(self) -> list[str]:
+        """What was written and where, for the closing message."""
+        return []
+
+    def __enter__(self) -> Sink:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

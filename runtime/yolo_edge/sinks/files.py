@@ -1,0 +1,71 @@
+"""Names of output files, and writing them so that a reader never sees half of one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from yolo_edge.errors import SinkError
+
+
+class OutputFolder:
+    """A folder that gives every source its own file name.
+
+    Two sources of the same name (``a/x.jpg`` and ``b/x.jpg``) get ``x.jpg`` and ``x_2.jpg``.
+
+    Raises:
+        SinkError: The folder cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._names: dict[tuple[str, str], str] = {}
+        self._taken: set[str] = set()
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SinkError(f"{path}: cannot be made a folder for output: {error.strerror}") from None
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise SinkError(f"{path}: no permission to write into this folder")
+
+    def file_for(self, source: str, suffix: str, source_path: Path | None = None) -> Path:
+        """The output file of a source, always the same for the same source and suffix.
+
+        Raises:
+            SinkError: It would be the source itself.
+        """
+        key = (source, suffix)
+        if key not in self._names:
+            stem = Path(source).stem
+            name, number = stem + suffix, 1
+            while name in self._taken:
+                number += 1
+                name = f"{stem}_{number}{suffix}"
+            self._taken.add(name)
+            self._names[key] = name
+        path = self.path / self._names[key]
+        if source_path is not None and path.resolve() == source_path.resolve():
+            raise SinkError(f"{path}: the output would overwrite the source; choose another folder")
+        return path
+
+    def forget(self, source: str, suffix: str) -> None:
+        """Frees the memory of a name that will not be asked for again; the name stays taken."""
+        self._names.pop((source, suffix), None)
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Writes a file beside and renames it, so that an old file stays whole until the new one is.
+
+    Raises:
+        SinkError: It cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise SinkError(f"{path}: cannot be written: {error.strerror}") from None
