@@ -65,6 +65,11 @@ Made by `letterbox_geometry`; read-only.)")
                        a.right == b.right;
             },
             py::is_operator())
+        .def("__hash__",
+             [](const LetterboxGeometry& g) {
+                 return py::hash(py::make_tuple(name_of(g.mode), pair_hw(g.source), pair_hw(g.tensor),
+                                                pair_hw(g.resized), padding(g)));
+             })
         .def("__repr__", [](const LetterboxGeometry& g) {
             return py::str(
                        "LetterboxGeometry(mode='{}', source_hw={}, tensor_hw={}, resized_hw={}, padding={})")
