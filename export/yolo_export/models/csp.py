@@ -86,7 +86,7 @@ class BottleneckCSP(Block):
         self.cv2 = nn.Conv2d(c1, hidden, 1, bias=False)
         self.cv3 = nn.Conv2d(hidden, hidden, 1, bias=False)
         self.cv4 = Conv(2 * hidden, c2, 1)
-        self.bn = nn.BatchNorm2d(2 * hidden, eps=1e-3, momentum=0.03)
+        self.bn: nn.Module = nn.BatchNorm2d(2 * hidden, eps=1e-3, momentum=0.03)
         self.act: nn.Module = nn.LeakyReLU(0.1)
         self.m = nn.Sequential(*(Bottleneck(hidden, hidden, shortcut, g, e=1.0) for _ in range(n)))
 

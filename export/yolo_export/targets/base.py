@@ -1,0 +1,132 @@
+"""What every export target is, and the registry of targets."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, ClassVar
+
+from yolo_export.targets.intermediate import OnnxIntermediate
+
+if TYPE_CHECKING:
+    from yolo_export.checkpoint import Checkpoint
+
+__all__ = ["Target", "TargetResult", "create_target", "register_target", "target_names"]
+
+_targets: dict[str, type[Target]] = {}
+
+
+@dataclass(frozen=True)
+class TargetResult:
+    """What a conversion made.
+
+    Attributes:
+        entry: The target's entry in ``bundle.json``, without ``sha256``.
+        versions: Versions of the tools that took part, by package name.
+    """
+
+    entry: dict[str, Any]
+    versions: dict[str, str]
+
+
+class Target(ABC):
+    """Converts checkpoints for one engine. The base owns the arguments; a target implements `_convert`."""
+
+    #: Name in ``bundle.json``.
+    engine: ClassVar[str]
+
+    def convert(
+        self,
+        checkpoint: Checkpoint,
+        folder: Path,
+        *,
+        size_hw: tuple[int, int],
+        opset: int | None = None,
+        progress: Callable[[str], None] = lambda _: None,
+        intermediate: OnnxIntermediate | None = None,
+    ) -> TargetResult:
+        """Write the target's files.
+
+        The files take any height and width that are multiples of the largest stride, one image at a time.
+
+        Args:
+            checkpoint: What to convert.
+            folder: Existing folder that the files are written into.
+            size_hw: Height and width in px that the user asked for.
+            opset: ONNX operator set; None for `DEFAULT_OPSET`.
+            progress: Gets a short line before each long step.
+            intermediate: The ONNX form of the same checkpoint, if another target has made it already.
+
+        Raises:
+            ValueError: A size or operator set that is not possible.
+            MissingExtraError: A package of the extra ``export`` is not installed.
+            ConversionError: A converter failed.
+        """
+        stride = max(checkpoint.strides)
+        if len(size_hw) != 2 or any(side < stride or side % stride for side in size_hw):
+            raise ValueError(f"size (height, width) is {tuple(size_hw)}; both must be multiples of {stride}")
+        if intermediate is None:
+            intermediate = OnnxIntermediate(checkpoint, opset=opset)
+        elif not intermediate.fits(checkpoint, opset):
+            raise ValueError("the intermediate was made from another checkpoint or for another operator set")
+        return self._convert(intermediate, folder, progress)
+
+    @abstractmethod
+    def _convert(
+        self, intermediate: OnnxIntermediate, folder: Path, progress: Callable[[str], None]
+    ) -> TargetResult:
+        """Write the files and describe them."""
+
+    def _entry(
+        self, files: dict[str, str], input_name: str, input_layout: str, outputs: list[str]
+    ) -> dict[str, Any]:
+        """A float32 entry with raw heads and open height and width.
+
+        Args:
+            files: File name by role.
+            input_name: Name of the input in the file.
+            input_layout: ``nchw`` or ``chw``.
+            outputs: Name of each head in the file, in the order of the checkpoint.
+        """
+        return {
+            "engine": self.engine,
+            "weights": "fp32",
+            "compute": ["fp32"],
+            "files": files,
+            "input": {"name": input_name, "dtype": "float32", "layout": input_layout, "shapes": "dynamic"},
+            "outputs": [
+                {"name": name, "head": head, "layout": "c,h,w", "activation": "none", "dtype": "float32"}
+                for head, name in enumerate(outputs)
+            ],
+        }
+
+
+def register_target(name: str) -> Callable[[type[Target]], type[Target]]:
+    """Register a target under the name that ``--to`` takes."""
+
+    def register(kind: type[Target]) -> type[Target]:
+        _targets[name] = kind
+        return kind
+
+    return register
+
+
+def target_names() -> list[str]:
+    """Sorted names of the targets."""
+    return sorted(_targets)
+
+
+def create_target(name: str) -> Target:
+    """Make a target by name.
+
+    Raises:
+        ValueError: The name is unknown.
+
+    Example:
+        >>> create_target("onnx").engine
+        'onnxruntime'
+    """
+    if name not in _targets:
+        raise ValueError(f"unknown target {name!r}; known targets: {', '.join(target_names())}")
+    return _targets[name]()

@@ -1,0 +1,97 @@
+"""ncnn graphs, by way of pnnx."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any, Callable, ClassVar
+
+from yolo_export.errors import ConversionError
+from yolo_export.targets.base import Target, TargetResult, register_target
+from yolo_export.targets.extras import import_extra
+from yolo_export.targets.intermediate import OnnxIntermediate
+from yolo_export.targets.ncnn_param import check_layers, format_param, fuse_channel_shuffle, parse_param
+
+__all__ = ["NcnnTarget"]
+
+_TIMEOUT_S = 1800
+_TAIL_LINES = 15
+
+
+@register_target("ncnn")
+class NcnnTarget(Target):
+    """Writes ``model.ncnn.param`` and ``model.ncnn.bin``, float32 weights."""
+
+    engine: ClassVar[str] = "ncnn"
+
+    def _convert(
+        self, intermediate: OnnxIntermediate, folder: Path, progress: Callable[[str], None]
+    ) -> TargetResult:
+        pnnx = import_extra("pnnx", "the ncnn target")
+        files = {"param": "model.ncnn.param", "bin": "model.ncnn.bin"}
+        model = intermediate.model(progress)
+        progress("converting to ncnn with pnnx")
+        # pnnx leaves a dozen files beside its input, so it gets a folder of its own.
+        with tempfile.TemporaryDirectory() as workshop:
+            _run_pnnx(pnnx, model, Path(workshop), intermediate.stride)
+            layers = parse_param((Path(workshop) / files["param"]).read_text(encoding="ascii"))
+            weights = (Path(workshop) / files["bin"]).read_bytes()
+        check_layers(layers)
+        layers = fuse_channel_shuffle(layers)
+        inputs = [layer.outputs[0] for layer in layers if layer.kind == "Input"]
+        outputs = [f"out{head}" for head in range(len(intermediate.output_names))]
+        made = {blob for layer in layers for blob in layer.outputs}
+        if inputs != ["in0"] or not made.issuperset(outputs):
+            raise ConversionError(
+                f"pnnx wrote a graph with the inputs {inputs} and without some of {outputs}"
+            )
+        (folder / files["param"]).write_text(format_param(layers), encoding="ascii")
+        (folder / files["bin"]).write_bytes(weights)
+        versions = {**intermediate.versions, "pnnx": importlib.metadata.version("pnnx")}
+        return TargetResult(self._entry(files, inputs[0], "chw", outputs), versions)
+
+
+def _run_pnnx(pnnx: Any, model: bytes, workshop: Path, stride: int) -> None:
+    """Run pnnx in a folder; the names of its files come from ``model.onnx``.
+
+    Raises:
+        ConversionError: It failed. pnnx can fail with exit code 0, so its files are looked at.
+    """
+    (workshop / "model.onnx").write_bytes(model)
+    command = [
+        pnnx.EXEC_PATH,
+        "model.onnx",
+        # Two shapes that differ in height and width tell pnnx that both are open.
+        f"inputshape=[1,3,{4 * stride},{6 * stride}]",
+        f"inputshape2=[1,3,{6 * stride},{8 * stride}]",
+        "fp16=0",
+    ]
+    try:
+        done = subprocess.run(
+            command,
+            cwd=workshop,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_TIMEOUT_S,
+            check=False,
+            text=True,
+            errors="replace",
+        )
+    except OSError as error:
+        raise ConversionError(f"pnnx cannot be run: {error}; install it again: pip install pnnx") from error
+    except subprocess.TimeoutExpired as error:
+        raise ConversionError(f"pnnx did not finish within {_TIMEOUT_S} s") from error
+    missing = [
+        name
+        for name in ("model.ncnn.param", "model.ncnn.bin")
+        if not (workshop / name).is_file() or not (workshop / name).stat().st_size
+    ]
+    if done.returncode or missing:
+        wrote = f"did not write {' and '.join(missing)}" if missing else "wrote its files"
+        tail = "\n".join(done.stdout.splitlines()[-_TAIL_LINES:])
+        raise ConversionError(
+            f"pnnx ended with exit code {done.returncode} and {wrote}; it said last:\n{tail}"
+        )
