@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["CheckpointError", "ConversionError", "MissingExtraError"]
+__all__ = ["CheckpointError", "ConversionError", "ExportError", "MissingExtraError"]
 
 
 class CheckpointError(RuntimeError):
@@ -11,6 +11,10 @@ class CheckpointError(RuntimeError):
 
 class ConversionError(RuntimeError):
     """A converter failed, or what it wrote cannot run in the engine it is meant for."""
+
+
+class ExportError(RuntimeError):
+    """A bundle cannot be written, or what was exported does not compute what the checkpoint does."""
 
 
 class MissingExtraError(RuntimeError):

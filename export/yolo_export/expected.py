@@ -1,0 +1,111 @@
+"""What a checkpoint makes of an image: the truth that golden results and verification compare with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from yolo_edge import _core
+from yolo_edge.bundle import ModelInput
+from yolo_edge.detections import Detections
+from yolo_edge.golden import Golden
+from yolo_edge.options import DetectOptions
+from yolo_export import reference
+from yolo_export.checkpoint import Checkpoint
+from yolo_export.errors import CheckpointError
+from yolo_export.scene import draw_scene
+
+_GOLDEN_SEED = 20
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The checkpoint's own results for one image."""
+
+    image: npt.NDArray[np.uint8]
+    size_hw: tuple[int, int]
+    letterboxed: npt.NDArray[np.uint8]
+    """(3, H, W), before normalisation."""
+    tensor: npt.NDArray[np.float32]
+    """(1, 3, H, W), what the network sees."""
+    heads: tuple[npt.NDArray[np.float32], ...]
+    """Raw heads (C, ny, nx)."""
+    conf: float
+    """A threshold that leaves some boxes and lies far from the confidence of any."""
+    detections: Detections
+
+
+def compute_expected(
+    checkpoint: Checkpoint, model_input: ModelInput, image: npt.NDArray[np.uint8], size_hw: tuple[int, int]
+) -> Expected:
+    """Runs the checkpoint's network in float32 PyTorch and decodes its heads with the plain reference.
+
+    Args:
+        checkpoint: What was read.
+        model_input: How the bundle says that images become tensors.
+        image: uint8 (height, width, 3), BGR.
+        size_hw: Network size; letterboxed in mode ``rect``.
+
+    Raises:
+        CheckpointError: The network's output is not finite.
+    """
+    height, width = image.shape[:2]
+    geometry = _core.letterbox_geometry(
+        (height, width), size_hw=size_hw, stride=model_input.stride, mode="rect"
+    )
+    letterbox = _core.Letterbox(
+        tensor_channels=model_input.channels,
+        mean=model_input.mean,
+        scale=model_input.scale,
+        pad_value=model_input.pad_value,
+    )
+    letterboxed = np.empty((3, *geometry.tensor_hw), np.uint8)
+    letterbox.run(image, geometry, letterboxed)
+    tensor = np.empty((1, 3, *geometry.tensor_hw), np.float32)
+    letterbox.run(image, geometry, tensor)
+    with torch.inference_mode():
+        heads = tuple(head[0].numpy() for head in checkpoint.network(torch.from_numpy(tensor)))
+    if not all(np.isfinite(head).all() for head in heads):
+        raise CheckpointError(
+            f"{checkpoint.path}: the network gives values that are not finite; its weights are damaged"
+        )
+    iou = DetectOptions().iou
+    boxes = reference.decode(heads, checkpoint.strides, checkpoint.anchors_px)
+    conf = reference.threshold_between(boxes.confidence)
+    boxes = reference.non_max_suppression(boxes, conf, iou)
+    xyxy = reference.scale_boxes(boxes.xyxy, geometry.tensor_hw, (height, width))
+    return Expected(
+        image=image,
+        size_hw=size_hw,
+        letterboxed=letterboxed,
+        tensor=tensor,
+        heads=heads,
+        conf=conf,
+        detections=Detections(
+            xyxy.astype(np.float32),
+            boxes.confidence.astype(np.float32),
+            boxes.class_id.astype(np.int32),
+            tuple(checkpoint.names),
+        ),
+    )
+
+
+def make_golden(checkpoint: Checkpoint, model_input: ModelInput) -> Golden:
+    """The golden results of a bundle: a small picture, not square, that has to be scaled and padded."""
+    side = 5 * model_input.stride
+    image = draw_scene((round(0.57 * 1.3 * side), round(1.3 * side)), _GOLDEN_SEED)
+    expected = compute_expected(checkpoint, model_input, image, (side, side))
+    return Golden(
+        image=image,
+        size_hw=expected.size_hw,
+        letterboxed=expected.letterboxed,
+        heads=expected.heads,
+        conf=expected.conf,
+        iou=DetectOptions().iou,
+        xyxy=expected.detections.xyxy,
+        confidence=expected.detections.confidence,
+        class_id=expected.detections.class_id,
+    )

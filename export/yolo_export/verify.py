@@ -1,0 +1,113 @@
+"""Runs an exported target in its real engine and compares it with the checkpoint."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from yolo_edge.agreement import box_agreement
+from yolo_edge.bundle import ModelInput, load_bundle
+from yolo_edge.check import check_bundle, max_head_error
+from yolo_edge.detector import Detector
+from yolo_edge.options import DetectOptions
+from yolo_export.checkpoint import Checkpoint
+from yolo_export.errors import ExportError
+from yolo_export.expected import Expected, compute_expected
+from yolo_export.scene import draw_scene
+
+_SCENES = ((9, 16), (4, 3), (1, 1))
+"""Height to width of the pictures: three different shapes of the input tensor."""
+
+_TIMED_RUNS = 5
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How an exported target compares with the checkpoint."""
+
+    engine: str
+    weights: str
+    compute: str
+    max_head_error: float
+    """Largest difference of a raw head value, over the golden and all other pictures."""
+    box_agreement: float
+    """Smallest share of equal boxes over all pictures."""
+    inference_ms: float
+    """Median time of the network at the size of the first picture."""
+    timed_hw: tuple[int, int]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A row of the bundle's ``verification``; times are left out, for they are not the board's."""
+        return {
+            "engine": self.engine,
+            "weights": self.weights,
+            "compute": self.compute,
+            "max_head_error": float(f"{self.max_head_error:.3g}"),
+            "box_agreement": round(self.box_agreement, 4),
+        }
+
+
+def expected_results(checkpoint: Checkpoint, model_input: ModelInput) -> list[Expected]:
+    """The checkpoint's results for pictures of several shapes at the bundle's size."""
+    largest = max(model_input.size_hw)
+    results = []
+    for seed, (rows, columns) in enumerate(_SCENES):
+        unit = round(1.2 * largest / max(rows, columns))
+        image = draw_scene((unit * rows, unit * columns), seed)
+        results.append(compute_expected(checkpoint, model_input, image, model_input.size_hw))
+    return results
+
+
+def verify_target(folder: Path, engine: str, expected: list[Expected]) -> Verification:
+    """Verifies the target of one engine in a bundle folder.
+
+    Args:
+        folder: A complete bundle.
+        engine: Which of its targets.
+        expected: The checkpoint's results, from :func:`expected_results`.
+
+    Raises:
+        ExportError: The target differs from the checkpoint by more than the engine's tolerance.
+    """
+    bundle = load_bundle(folder)
+    golden = check_bundle(bundle, engine)
+    errors, agreements = [golden.max_head_error], [golden.box_agreement]
+    with Detector(bundle, engine=engine, letterbox="rect") as detector:
+        for truth in expected:
+            heads = detector.compute_heads(truth.tensor)
+            errors.append(max_head_error(heads, truth.heads))
+            found = detector.detect(truth.image, options=DetectOptions(conf=truth.conf))
+            agreements.append(box_agreement(found, truth.detections))
+        result = Verification(
+            engine=engine,
+            weights=detector.target.weights,
+            compute=detector.compute,
+            max_head_error=max(errors),
+            box_agreement=min(agreements),
+            inference_ms=_median_ms(detector, expected[0].tensor),
+            timed_hw=(expected[0].tensor.shape[2], expected[0].tensor.shape[3]),
+        )
+        tolerance = detector.head_tolerance
+    if not golden.letterbox_exact:
+        raise ExportError("the letterbox of this machine differs between two runs; please report this")
+    if not (result.max_head_error <= tolerance and result.box_agreement == 1.0):
+        raise ExportError(
+            f"{engine} does not compute what the checkpoint does: raw heads differ by up to "
+            f"{result.max_head_error:.2g} (allowed: {tolerance:.0e}), {result.box_agreement:.1%} of the "
+            "boxes agree (needed: 100%). Nothing was replaced."
+        )
+    return result
+
+
+def _median_ms(detector: Detector, tensor: npt.NDArray[np.float32]) -> float:
+    durations = []
+    for _ in range(_TIMED_RUNS):
+        started = time.perf_counter()
+        detector.compute_heads(tensor)
+        durations.append((time.perf_counter() - started) * 1e3)
+    return sorted(durations)[_TIMED_RUNS // 2]

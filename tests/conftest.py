@@ -1,0 +1,82 @@
+"""What all tests share: the data beside the project, the real commands, and the rule about skips."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared"
+
+ALLOWED_SKIPS: dict[str, str] = {
+    "could not import 'supervision'": "an optional package that the tests do not install",
+}
+"""Reasons, by the start of the skip's text, for which a test may skip in CI too."""
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of checkpoints, images and reference results beside the project."""
+    if not SHARED.is_dir():
+        pytest.skip(f"needs the data beside the project ({SHARED})")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def yolo_edge() -> Command:
+    """Runs the installed command ``yolo-edge`` and returns what it did."""
+    return _command("yolo-edge")
+
+
+@pytest.fixture(scope="session")
+def yolo_export() -> Command:
+    """Runs the installed command ``yolo-export`` and returns what it did."""
+    return _command("yolo-export")
+
+
+def _command(name: str) -> Command:
+    program = Path(sys.executable).with_name(name)
+
+    def run(*args: object, cwd: Path | None = None, timeout: float = 300, **env: str):
+        clean = {key: value for key, value in os.environ.items() if key != "YOLO_EDGE_MODEL"}
+        return subprocess.run(
+            [program, *map(str, args)],
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            timeout=timeout,
+            env={**clean, **env},
+            check=False,
+        )
+
+    return run
+
+
+_skips: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        text = reason.removeprefix("Skipped: ")
+        if not any(text.startswith(allowed) for allowed in ALLOWED_SKIPS):
+            _skips.append(f"{report.nodeid}: {text}")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if os.environ.get("CI") and _skips and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if os.environ.get("CI") and _skips:
+        terminalreporter.section("skipped, which is a failure in CI")
+        for line in _skips:
+            terminalreporter.write_line(line)
