@@ -41,6 +41,62 @@ def yolo_export() -> Command:
     return _command("yolo-export")
 
 
+@pytest.fixture(scope="session")
+def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small network with random weights, as YOLOv5-Lite's training would save it: 3 classes, 3 heads."""
+    from checkpoints import write_checkpoint, yolov5_lite
+
+    return write_checkpoint(tmp_path_factory.mktemp("checkpoint") / "tiny.pt", yolov5_lite())
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_checkpoint: Path) -> Path:
+    """It as a bundle for both engines at 128 px. Tests that change it take a copy."""
+    from yolo_export import export_bundle
+
+    out = tiny_checkpoint.with_suffix(".edge")
+    return export_bundle(tiny_checkpoint, ["onnx", "ncnn"], out=out, size_hw=(128, 128)).bundle
+
+
+@pytest.fixture(scope="session")
+def real_bundles(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a bundle of each of the three real checkpoints, for both engines."""
+    from yolo_export import export_bundle
+
+    folder = tmp_path_factory.mktemp("bundles")
+    for checkpoint in sorted((shared / "models").glob("*.pt")):
+        export_bundle(checkpoint, ["onnx", "ncnn"], out=folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three drawn pictures of different shapes."""
+    import cv2
+
+    from yolo_export.scene import draw_scene
+
+    folder = tmp_path_factory.mktemp("scenes")
+    for name, size_hw in (("a.png", (90, 160)), ("b.jpg", (160, 90)), ("c.png", (120, 120))):
+        cv2.imwrite(str(folder / name), draw_scene(size_hw, seed=len(name)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of 12 frames, 160x90, 10 per second."""
+    import cv2
+
+    from yolo_export.scene import draw_scene
+
+    path = tmp_path_factory.mktemp("clip") / "clip.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (160, 90))
+    for seed in range(12):
+        writer.write(draw_scene((90, 160), seed))
+    writer.release()
+    return path
+
+
 def _command(name: str) -> Command:
     program = Path(sys.executable).with_name(name)
 

@@ -45,8 +45,8 @@ def decode(
     return boxes[np.argsort(-boxes.confidence, kind="stable")]
 
 
-def threshold_between(confidence: Array, fewest: int = 20, most: int = 60) -> float:
-    """A confidence threshold that leaves 20 to 60 boxes, as far as possible from any box's confidence.
+def threshold_between(confidence: Array, fewest: int = 100, most: int = 300) -> float:
+    """A confidence threshold that leaves 100 to 300 boxes before NMS, as far as possible from any box's confidence.
 
     Rounding differences between engines then cannot move a box across it.
 

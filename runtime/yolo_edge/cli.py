@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 
-from yolo_edge.commands import check, info, run
 from yolo_edge.errors import BundleError, EngineError, MissingExtraError, SinkError, SourceError
 
-_COMMANDS = {"run": run, "check": check, "info": info}
+_COMMANDS = {
+    "run": "detect objects in images, folders, videos and cameras",
+    "check": "test a bundle on this machine against the checkpoint's own results",
+    "info": "show this machine, the installed engines and what a bundle holds",
+}
+"""Commands, each a module of the same name in ``yolo_edge.commands``, and what the overview says of them."""
 
 _EPILOG = """\
 examples:
@@ -32,21 +36,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action=_Version)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name, module in _COMMANDS.items():
-        summary = (module.__doc__ or "").strip().splitlines()[0]
+    given = list(sys.argv[1:] if argv is None else argv)
+    for name, summary in _COMMANDS.items():
         command = commands.add_parser(
-            name,
-            help=summary,
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
-        module.add_arguments(command)
-        command.set_defaults(execute=module.execute, parser=command)
-    args = parser.parse_args(argv)
+        if name in given:  # the others' flags would only cost the time to import them
+            module = importlib.import_module(f"yolo_edge.commands.{name}")
+            command.description = module.__doc__
+            module.add_arguments(command)
+            command.set_defaults(execute=module.execute, parser=command)
+    args = parser.parse_args(given)
     try:
         return int(args.execute(args))
     except (BundleError, EngineError, MissingExtraError, SinkError, SourceError) as error:
         if getattr(args, "verbose", False):
+            import traceback
+
             traceback.print_exc()
         sys.stderr.write(f"yolo-edge {args.command}: error: {error}\n")
         return 1

@@ -28,7 +28,7 @@ B = (200, 200, 300, 300, 0.5, 1)
         pytest.param([(1, 0, 101, 100, 0.9, 0)], [A], 1.0, id="moved a little"),
         pytest.param([(6, 0, 106, 100, 0.9, 0)], [A], 0.0, id="moved too far"),
         pytest.param([A, A], [A], 0.5, id="one to one"),
-        pytest.param([(5, 5, 5, 9, 0.9, 0)], [(5, 5, 5, 9, 0.9, 0)], 1.0, id="equal boxes without area"),
+        pytest.param([(5, 5, 5, 9, 0.9, 0)], [(5, 5, 5, 9.05, 0.9, 0)], 1.0, id="boxes without area"),
     ],
 )
 def test_share(found: list[tuple[float, ...]], expected: list[tuple[float, ...]], share: float) -> None:
