@@ -118,6 +118,8 @@ class Archive:
 
     def _check_entries(self) -> dict[str, zipfile.ZipInfo]:
         entries: dict[str, zipfile.ZipInfo] = {}
+        if any(name.endswith("/constants.pkl") for name in self._zip.namelist()):
+            raise CheckpointError("is a TorchScript file; give the checkpoint that training saved (best.pt)")
         for entry in self._zip.infolist():
             if entry.filename in entries:
                 raise CheckpointError(f"has two entries named {clip(entry.filename)}")
@@ -137,10 +139,7 @@ class Archive:
             raise CheckpointError(
                 f"is not a checkpoint: the archive has {len(pickles)} entries data.pkl, not one"
             )
-        root = pickles[0][: -len("data.pkl")]
-        if f"{root}constants.pkl" in self._entries:
-            raise CheckpointError("is a TorchScript file; give the checkpoint that training saved (best.pt)")
-        return root
+        return pickles[0][: -len("data.pkl")]
 
     def _check_byte_order(self) -> None:
         name = f"{self._root}byteorder"

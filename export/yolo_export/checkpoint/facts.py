@@ -141,10 +141,10 @@ def read_names(found: Any, classes: int) -> tuple[list[str], list[str]]:
             [f"class{index}" for index in range(classes)],
             [f"the checkpoint has no class names; they are called class0 to class{classes - 1}"],
         )
-    if type(found) is dict and all(type(key) is int for key in found):
-        found = [found[key] for key in sorted(found)] if sorted(found) == list(range(len(found))) else []
+    if type(found) is dict and set(found) == set(range(len(found))):
+        found = [found[index] for index in range(len(found))]
     if type(found) not in (list, tuple) or not all(isinstance(name, (str, int)) for name in found):
-        raise CheckpointError("has class names that are neither a list nor a dict from 0 upwards")
+        raise CheckpointError("has class names that are neither a list nor a dict numbered from 0")
     if len(found) != classes:
         raise CheckpointError(f"has {len(found)} class names, but its heads have {classes} classes")
     return [str(name) for name in found], []

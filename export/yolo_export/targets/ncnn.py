@@ -12,7 +12,8 @@ from yolo_export.errors import ConversionError
 from yolo_export.targets.base import Target, TargetResult, register_target
 from yolo_export.targets.extras import import_extra
 from yolo_export.targets.intermediate import OnnxIntermediate
-from yolo_export.targets.ncnn_param import check_layers, format_param, fuse_channel_shuffle, parse_param
+from yolo_export.targets.ncnn_fuse import fuse_channel_shuffle, fuse_swish
+from yolo_export.targets.ncnn_param import check_layers, format_param, parse_param
 
 __all__ = ["NcnnTarget"]
 
@@ -39,7 +40,7 @@ class NcnnTarget(Target):
             layers = parse_param((Path(workshop) / files["param"]).read_text(encoding="ascii"))
             weights = (Path(workshop) / files["bin"]).read_bytes()
         check_layers(layers)
-        layers = fuse_channel_shuffle(layers)
+        layers = fuse_swish(fuse_channel_shuffle(layers))
         inputs = [layer.outputs[0] for layer in layers if layer.kind == "Input"]
         outputs = [f"out{head}" for head in range(len(intermediate.output_names))]
         made = {blob for layer in layers for blob in layer.outputs}
