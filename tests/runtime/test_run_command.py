@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def _lines(text: str) -> list[dict]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_images_to_text(yolo_edge: Command, tiny_bundle: Path, scenes: Path) -> None:
+    done = yolo_edge("run", "--model", tiny_bundle, scenes)
+    assert done.returncode == 0
+    assert [line.split(": ")[0] for line in done.stdout.splitlines()] == [
+        str(scenes / name) for name in ("a.png", "b.jpg", "c.png")
+    ]
+    assert f"model {tiny_bundle} (yolov5-lite, 3 classes), engine" in done.stderr
+    assert "3 frames in" in done.stderr
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "ncnn"])
+def test_video_to_everything(
+    yolo_edge: Command, tiny_bundle: Path, clip: Path, tmp_path: Path, engine: str
+) -> None:
+    done = yolo_edge(
+        *("run", "--model", tiny_bundle, "--engine", engine, "--threads", 2, clip),
+        *("--save", tmp_path / "out", "--jsonl", tmp_path / "o.jsonl", "--save-txt", tmp_path / "labels"),
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+    assert f"engine {engine} fp32, 2 threads, 128 rect" in done.stderr
+    lines = _lines((tmp_path / "o.jsonl").read_text())
+    assert [line["frame"] for line in lines] == list(range(12))
+    assert [line["time_s"] for line in lines[:3]] == [0.0, 0.1, 0.2]
+    assert all(line["source"] == str(clip) and line["width"] == 160 for line in lines)
+    assert sum(len(line["detections"]) for line in lines) > 12
+    assert len(list((tmp_path / "labels").iterdir())) == 12
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "clip.mkv"))
+    assert sum(1 for _ in iter(lambda: capture.read()[0], False)) == 12
+
+
+def test_which_frames(yolo_edge: Command, tiny_bundle: Path, clip: Path, scenes: Path) -> None:
+    common = ("run", "--model", tiny_bundle, "--quiet", "--jsonl", "-")
+    done = yolo_edge(*common, clip, "--every", 5)
+    assert [line["frame"] for line in _lines(done.stdout)] == [0, 5, 10]
+    done = yolo_edge(*common, scenes / "a.png", clip, scenes / "*.jpg", "--max-frames", 4)
+    assert [Path(line["source"]).name for line in _lines(done.stdout)] == ["a.png", *["clip.avi"] * 3]
+    assert done.stderr == ""
+
+
+def test_which_boxes(yolo_edge: Command, tiny_bundle: Path, scenes: Path) -> None:
+    def boxes(*flags: object) -> list[dict]:
+        done = yolo_edge("run", "--model", tiny_bundle, "--jsonl", "-", scenes / "a.png", *flags)
+        assert done.returncode == 0, done.stderr
+        return _lines(done.stdout)[0]["detections"]
+
+    everything = boxes("--conf", 0.1)
+    assert len(everything) > len(boxes("--conf", 0.5))
+    assert {box["name"] for box in boxes("--conf", 0.1, "--classes", "dog,2")} <= {"dog", "bird"}
+    assert boxes("--conf", 0.1, "--max-detections", 2) == everything[:2]
+    assert len(boxes("--conf", 0.5, "--iou", 0.9)) > len(boxes("--conf", 0.5))
+    assert len(boxes("--conf", 0.5, "--agnostic")) < len(boxes("--conf", 0.5))
+    assert boxes("--letterbox", "square") != boxes()
+    assert boxes("--imgsz", "96x160") != boxes()
+
+
+def test_the_model_is_found_in_the_working_folder(
+    yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(tiny_bundle, tmp_path / "a.edge")
+    done = yolo_edge("run", scenes, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "model a.edge (" in done.stderr
+    shutil.copytree(tiny_bundle, tmp_path / "b.edge")
+    done = yolo_edge("run", scenes, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "yolo-edge run: error: there are several bundles here: a.edge, b.edge; choose one with --model\n"
+    )
+    done = yolo_edge("run", scenes, cwd=tmp_path, YOLO_EDGE_MODEL=str(tiny_bundle))
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "text"),
+    [
+        pytest.param(["--threads", 0], "threads is 0; it must be a whole number of at least 1", id="threads"),
+        pytest.param(["--conf", 2], "conf is 2.0; it must be a number from 0 to 1", id="conf"),
+        pytest.param(["--iou", -1], "iou is -1.0", id="iou"),
+        pytest.param(["--imgsz", 100], "the model's stride 32; the nearest that are: 96, 128", id="imgsz"),
+        pytest.param(["--imgsz", "big"], "'big' is not an image size", id="imgsz word"),
+        pytest.param(["--classes", "horse"], "no class horse; it has: 0 cat, 1 dog, 2 bird", id="class"),
+        pytest.param(["--engine", "tengine"], "unknown engine 'tengine'; known engines: ncnn", id="engine"),
+        pytest.param(["--letterbox", "round"], "invalid choice: 'round'", id="letterbox"),
+        pytest.param(["--max-frames", 0], "max-frames is 0", id="max frames"),
+        pytest.param(["--every", 0], "every is 0", id="every"),
+        pytest.param(["--max-detections", 0], "max_detections is 0", id="max detections"),
+        pytest.param(["--nonsense"], "unrecognized arguments: --nonsense", id="flag"),
+    ],
+)
+def test_wrong_usage(
+    yolo_edge: Command, tiny_bundle: Path, scenes: Path, flags: list[object], text: str
+) -> None:
+    done = yolo_edge("run", "--model", tiny_bundle, scenes, *flags)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        pytest.param(["missing.jpg"], "missing.jpg: no such file or folder", id="no source"),
+        pytest.param(["cam7"], "cam7: there is no /dev/video7; ", id="no camera"),
+        pytest.param(["IMAGES", "--model", "no.edge"], "no.edge: no such bundle", id="no bundle"),
+        pytest.param(["IMAGES", "--save", "/dev/null/out"], "cannot be made a folder for output", id="save"),
+        pytest.param(["IMAGES", "--jsonl", "no/out.jsonl"], "no/out.jsonl: cannot be written", id="jsonl"),
+        pytest.param(["IMAGES", "--jsonl", "/dev/full"], "No space left on device", id="disk full"),
+        pytest.param(
+            ["IMAGES", "--save", "IMAGES"], "the output would overwrite the source", id="same folder"
+        ),
+        pytest.param(["IMAGES", "--show"], "--show: there is no screen", id="no screen"),
+    ],
+)
+def test_a_bad_world(
+    yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path, arguments: list[str], text: str
+) -> None:
+    given = [str(scenes) if argument == "IMAGES" else argument for argument in arguments]
+    model = [] if "--model" in given else ["--model", tiny_bundle]
+    done = yolo_edge("run", *model, *given, cwd=tmp_path, DISPLAY="", WAYLAND_DISPLAY="")
+    assert done.returncode == 1
+    assert text in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_an_engine_that_is_not_installed(
+    yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    # A package of that name that fails as a missing one does, before the real one in the search path.
+    missing = "raise ModuleNotFoundError(\"No module named 'ncnn'\", name='ncnn')"
+    (tmp_path / "ncnn.py").write_text(missing)
+    path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
+    done = yolo_edge("run", "--model", tiny_bundle, "--engine", "ncnn", scenes, PYTHONPATH=path)
+    assert done.returncode == 1
+    assert done.stderr == (
+        "yolo-edge run: error: engine 'ncnn' needs the Python package ncnn, which is not installed: "
+        "pip install ncnn\n"
+    )
+
+
+def test_a_broken_image_does_not_stop_the_rest(
+    yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    shutil.copytree(scenes, folder)
+    (folder / "b.jpg").write_bytes((scenes / "b.jpg").read_bytes()[:400])
+    done = yolo_edge(
+        "run", "--model", tiny_bundle, folder, "--jsonl", tmp_path / "o.jsonl", "--save", tmp_path / "o"
+    )
+    assert done.returncode == 1
+    assert f"{folder / 'b.jpg'}: the JPEG file is cut off" in done.stderr
+    assert "2 frames" in done.stderr
+    assert "1 failed" in done.stderr
+    first, broken, last = _lines((tmp_path / "o.jsonl").read_text())
+    assert "detections" in first
+    assert "detections" in last
+    assert list(broken) == ["source", "frame", "captured_at", "error"]
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["a.png", "c.png"]
+
+
+def test_a_video_that_is_cut_off(yolo_edge: Command, tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(clip.read_bytes()[: clip.stat().st_size * 3 // 4])
+    done = yolo_edge("run", "--model", tiny_bundle, cut, "--jsonl", "-", "--save", tmp_path / "out")
+    assert done.returncode == 1
+    *frames, last = _lines(done.stdout)
+    assert len(frames) >= 6
+    assert f"ended after {len(frames)} of 12 frames" in last["error"]
+    assert f"ended after {len(frames)} of 12 frames" in done.stderr
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "cut.mkv"))
+    assert sum(1 for _ in iter(lambda: capture.read()[0], False)) == len(frames)
+
+
+def _start(*arguments: object, stdout: object = subprocess.PIPE) -> subprocess.Popen[str]:
+    program = Path(sys.executable).with_name("yolo-edge")
+    command = [program, "run", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=stdout, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_reader_that_has_enough_ends_the_run(tiny_bundle: Path, clip: Path) -> None:
+    run = _start("--model", tiny_bundle, "--jsonl", "-", *[clip] * 200)
+    assert run.stdout is not None
+    assert json.loads(run.stdout.readline())["frame"] == 0
+    run.stdout.close()
+    assert run.wait(timeout=60) == 0
+    assert run.stderr is not None
+    assert "Traceback" not in run.stderr.read()
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_finishes_its_outputs(
+    tiny_bundle: Path, clip: Path, tmp_path: Path, signum: signal.Signals
+) -> None:
+    jsonl = tmp_path / "o.jsonl"
+    run = _start("--model", tiny_bundle, "--jsonl", jsonl, "--save", tmp_path / "out", *[clip] * 400)
+    deadline = time.monotonic() + 60
+    while not (jsonl.exists() and jsonl.read_text().count("\n") > 30) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.send_signal(signum)
+    _, stderr = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "frames in" in stderr
+    assert "Traceback" not in stderr
+    written = len(_lines(jsonl.read_text()))
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "clip.mkv"))
+    playable = sum(1 for _ in iter(lambda: capture.read()[0], False))
+    assert written > 30
+    assert abs(playable - written) <= 1
+
+
+def test_a_killed_run_leaves_whole_lines_and_a_video_that_plays(
+    tiny_bundle: Path, clip: Path, tmp_path: Path
+) -> None:
+    jsonl, video = tmp_path / "o.jsonl", tmp_path / "out" / "clip.mkv"
+    run = _start("--model", tiny_bundle, "--jsonl", jsonl, "--save", tmp_path / "out", *[clip] * 400)
+    deadline = time.monotonic() + 60
+    while not (video.exists() and video.stat().st_size > 500_000) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.kill()
+    run.communicate()
+    assert len(_lines(jsonl.read_text())) > 30
+    capture = cv2.VideoCapture(str(video))
+    assert sum(1 for _ in iter(lambda: capture.read()[0], False)) > 30
+
+
+def test_help_teaches_and_imports_little(yolo_edge: Command) -> None:
+    done = yolo_edge("--help")
+    assert done.returncode == 0
+    assert "examples:" in done.stdout
+    assert "run" in done.stdout
+    assert "--conf X" in yolo_edge("run", "--help").stdout
+    code = (
+        "import sys\nfrom yolo_edge.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: print(sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = done.stdout.splitlines()[-1]
+    for heavy in ("numpy", "cv2", "onnxruntime", "ncnn", "torch", "_core"):
+        assert f"'{heavy}" not in loaded
+        assert f".{heavy}'" not in loaded
+
+
+def test_a_run_never_imports_the_export_wing(tiny_bundle: Path, scenes: Path) -> None:
+    code = (
+        "import sys\nfrom yolo_edge.cli import main\n"
+        f"code = main(['run', '--quiet', '--model', {str(tiny_bundle)!r}, {str(scenes)!r}])\n"
+        "print(code, [m for m in ('torch', 'onnx', 'yolo_export', 'pnnx') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
+
+
+def test_version(yolo_edge: Command) -> None:
+    version = (Path(__file__).parents[2] / "VERSION").read_text().strip()
+    assert yolo_edge("--version").stdout == f"yolo-edge {version}\n"
