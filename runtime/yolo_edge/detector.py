@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Union
@@ -17,7 +18,8 @@ from yolo_edge import _core
 from yolo_edge.bundle import Bundle, ChannelOrder, LetterboxMode, load_bundle
 from yolo_edge.detections import Detections, StageTimes
 from yolo_edge.engines import create_engine, select_target
-from yolo_edge.engines.base import SLOTS, EngineOptions, FloatArray
+from yolo_edge.engines.base import SLOTS, EngineOptions, FloatArray, Pending, Slot
+from yolo_edge.errors import EngineError
 from yolo_edge.options import ClassSelection, DetectOptions, resolve_classes, validate_size
 
 Image = npt.NDArray[np.uint8]
@@ -116,42 +118,49 @@ class Detector:
             ValueError: A bad argument.
             EngineError: The engine failed.
         """
-        chosen = options or DetectOptions()
-        given = {"conf": conf, "iou": iou, "classes": classes}
-        overrides = {name: value for name, value in given.items() if value is not None}
-        if overrides:
-            chosen = dataclasses.replace(chosen, **overrides)  # type: ignore[arg-type]
-        class_ids = resolve_classes(chosen.classes, self.bundle.names)
-
+        choice = self._choose(options, conf, iou, classes)
         geometry = self.geometry(image)
         slot = self._engine.acquire(geometry.tensor_hw)
+        return self._finish(self._start(slot, image, geometry, image_channels), choice)
+
+    def detect_batch(
+        self,
+        images: Iterable[Image],
+        *,
+        conf: float | None = None,
+        iou: float | None = None,
+        classes: ClassSelection = None,
+        options: DetectOptions | None = None,
+        image_channels: ChannelOrder = "bgr",
+    ) -> list[Detections]:
+        """Detects objects in several images, of any sizes; the arguments are those of :meth:`detect`.
+
+        While the engine computes one image the next is letterboxed. The networks of this family gain
+        nothing from larger batches on a CPU, so each image is an inference of its own.
+
+        Returns:
+            One Detections for each image, in their order.
+        """
+        choice = self._choose(options, conf, iou, classes)
+        results: list[Detections] = []
+        running: deque[_Job] = deque()
         try:
-            stages = self._stages[slot.index]
-            started = time.perf_counter()
-            stages.letterbox.run(image, geometry, slot.input, image_channels=image_channels)
-            boxed = time.perf_counter()
-            self._engine.infer(slot)
-            inferred = time.perf_counter()
-            xyxy, confidence, class_id = stages.postprocessor.run(
-                slot.heads,
-                geometry,
-                confidence=chosen.conf,
-                iou=chosen.iou,
-                classes=class_ids,
-                class_agnostic=chosen.agnostic,
-                multi_label=chosen.multi_label,
-                max_detections=chosen.max_detections,
-                max_candidates=chosen.max_candidates,
-            )
-            finished = time.perf_counter()
+            for image in images:
+                geometry = self.geometry(image)
+                slot = self._engine.try_acquire(geometry.tensor_hw)
+                while slot is None:
+                    if running:
+                        results.append(self._finish(running.popleft(), choice))
+                        slot = self._engine.try_acquire(geometry.tensor_hw)
+                    else:
+                        slot = self._engine.acquire(geometry.tensor_hw)
+                running.append(self._start(slot, image, geometry, image_channels))
+            while running:
+                results.append(self._finish(running.popleft(), choice))
         finally:
-            self._engine.release(slot)
-        times = StageTimes(
-            letterbox_ms=(boxed - started) * 1e3,
-            inference_ms=(inferred - boxed) * 1e3,
-            postprocess_ms=(finished - inferred) * 1e3,
-        )
-        return Detections(xyxy, confidence, class_id, self.bundle.names, times)
+            for job in running:  # after an error: their slots are needed
+                self._abandon(job)
+        return results
 
     def geometry(self, image: Image) -> _core.LetterboxGeometry:
         """Where an image lies in the network's input tensor."""
@@ -190,6 +199,69 @@ class Detector:
         _Stages(self.bundle).letterbox.run(image, geometry, tensor, image_channels=image_channels)
         return tensor
 
+    def _choose(
+        self,
+        options: DetectOptions | None,
+        conf: float | None,
+        iou: float | None,
+        classes: ClassSelection,
+    ) -> _Choice:
+        chosen = options or DetectOptions()
+        given = {"conf": conf, "iou": iou, "classes": classes}
+        overrides = {name: value for name, value in given.items() if value is not None}
+        if overrides:
+            chosen = dataclasses.replace(chosen, **overrides)  # type: ignore[arg-type]
+        return _Choice(chosen, resolve_classes(chosen.classes, self.bundle.names))
+
+    def _start(
+        self, slot: Slot, image: Image, geometry: _core.LetterboxGeometry, image_channels: ChannelOrder
+    ) -> _Job:
+        """Letterboxes an image into a slot and posts its inference; gives the slot back on an error."""
+        try:
+            started = time.perf_counter()
+            letterbox = self._stages[slot.index].letterbox
+            letterbox.run(image, geometry, slot.input, image_channels=image_channels)
+            boxed = time.perf_counter()
+            return _Job(slot, geometry, (boxed - started) * 1e3, boxed, self._engine.start(slot))
+        except BaseException:
+            self._engine.release(slot)
+            raise
+
+    def _finish(self, job: _Job, choice: _Choice) -> Detections:
+        """Waits for an inference and decodes its heads."""
+        options = choice.options
+        try:
+            job.pending.result()
+            started = time.perf_counter()
+            xyxy, confidence, class_id = self._stages[job.slot.index].postprocessor.run(
+                job.slot.heads,
+                job.geometry,
+                confidence=options.conf,
+                iou=options.iou,
+                classes=choice.class_ids,
+                class_agnostic=options.agnostic,
+                multi_label=options.multi_label,
+                max_detections=options.max_detections,
+                max_candidates=options.max_candidates,
+            )
+            finished = time.perf_counter()
+        finally:
+            self._engine.release(job.slot)
+        times = StageTimes(
+            letterbox_ms=job.letterbox_ms,
+            inference_ms=(job.pending.finished_at - job.posted_at) * 1e3,
+            postprocess_ms=(finished - started) * 1e3,
+        )
+        return Detections(xyxy, confidence, class_id, self.bundle.names, times)
+
+    def _abandon(self, job: _Job) -> None:
+        try:
+            job.pending.result()
+        except EngineError:
+            pass  # the caller gets the error that came first
+        finally:
+            self._engine.release(job.slot)
+
     def close(self) -> None:
         """Frees the model and ends the inference thread; may be called twice."""
         self._engine.close()
@@ -201,6 +273,23 @@ class Detector:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Choice:
+    options: DetectOptions
+    class_ids: list[int] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Job:
+    """An image whose inference was posted."""
+
+    slot: Slot
+    geometry: _core.LetterboxGeometry
+    letterbox_ms: float
+    posted_at: float
+    pending: Pending[None]
 
 
 class _Stages:

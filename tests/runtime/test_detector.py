@@ -197,3 +197,32 @@ def test_no_engine_installed(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(Engine, "version", classmethod(lambda cls: None))
     with pytest.raises(MissingExtraError, match=r"no engine for .* is installed; .*pip install ncnn"):
         Detector(load_bundle(tiny_bundle))
+
+
+def test_batch_gives_what_single_calls_give(detector: Detector) -> None:
+    images = [draw_scene(size, seed) for seed, size in enumerate([(90, 160), (160, 90), (64, 64), (90, 160)])]
+    results = detector.detect_batch(images, conf=0.4)
+    assert detector.detect_batch([]) == []
+    for image, found in zip(images, results):
+        assert np.array_equal(found.xyxy, detector.detect(image, conf=0.4).xyxy)
+
+
+def test_batches_of_several_threads_do_not_block_each_other(detector: Detector) -> None:
+    images = [IMAGE] * 8
+    counts: list[int] = []
+    threads = [
+        threading.Thread(target=lambda: counts.append(len(detector.detect_batch(images)))) for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert counts == [8, 8, 8, 8]
+
+
+def test_a_bad_image_in_a_batch_gives_the_slots_back(detector: Detector) -> None:
+    with pytest.raises(ValueError, match="image is"):
+        detector.detect_batch([IMAGE, IMAGE, np.zeros((3, 3), np.uint8)])
+    with pytest.raises(ValueError, match="channels"):
+        detector.detect_batch([IMAGE, np.zeros((3, 3, 7), np.uint8)])
+    assert len(detector.detect_batch([IMAGE] * 4)) == 4

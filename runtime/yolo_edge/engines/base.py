@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -119,7 +120,20 @@ class Engine(ABC):
 
     def acquire(self, tensor_hw: tuple[int, int]) -> Slot:
         """Waits for a free slot and gives its input buffer this height and width."""
-        slot = self._free.get()
+        return self._shaped(self._free.get(), tensor_hw)
+
+    def try_acquire(self, tensor_hw: tuple[int, int]) -> Slot | None:
+        """A free slot, or None when there is none now.
+
+        Whoever holds a slot already and wants another has to ask this way: two callers that hold one each
+        and wait for a second would wait for ever.
+        """
+        try:
+            return self._shaped(self._free.get_nowait(), tensor_hw)
+        except queue.Empty:
+            return None
+
+    def _shaped(self, slot: Slot, tensor_hw: tuple[int, int]) -> Slot:
         try:
             if slot.resize(tensor_hw):
                 self._prepare(slot)
@@ -134,7 +148,15 @@ class Engine(ABC):
         Raises:
             EngineError: The engine failed.
         """
-        self._thread.call(lambda: self._infer(slot))
+        self.start(slot).result()
+
+    def start(self, slot: Slot) -> Pending[None]:
+        """Posts an inference to the engine's thread; ``result()`` of what it returns waits for it.
+
+        Raises:
+            EngineError: The engine was closed.
+        """
+        return self._thread.post(lambda: self._infer(slot))
 
     def release(self, slot: Slot) -> None:
         """Gives the slot back; its heads may not be used any more."""
@@ -208,35 +230,71 @@ class Engine(ABC):
         return [output.name for output in sorted(self._target.outputs, key=lambda output: output.head)]
 
 
+class Pending(Generic[Result]):
+    """A call that was posted to a thread."""
+
+    def __init__(self, function: Callable[[], Result]) -> None:
+        self._function: Callable[[], Result] | None = function
+        self._result: Result | None = None
+        self._error: BaseException | None = None
+        self._done = threading.Lock()
+        self._done.acquire()
+        self.started_at = 0.0
+        """When the thread began with it, on ``time.perf_counter``'s clock."""
+        self.finished_at = 0.0
+        """When it was done."""
+
+    def result(self) -> Result:
+        """Waits, and returns or raises what the call did; ask once."""
+        self._done.acquire()
+        if self._error is not None:
+            try:
+                raise self._error
+            finally:
+                # The traceback refers to this frame: without this the call and its arrays live in a cycle.
+                self._error = None
+        return self._result  # type: ignore[return-value]
+
+    def run(self) -> None:
+        """Does the call; the thread's part."""
+        function, self._function = self._function, None
+        self.started_at = time.perf_counter()
+        try:
+            if function is not None:
+                self._result = function()
+        except BaseException as error:  # handed to the caller, whatever it is
+            self._error = error
+        finally:
+            self.finished_at = time.perf_counter()
+            self._done.release()
+
+
 class InferenceThread:
     """A thread that runs what is posted to it, one call after the other."""
 
     def __init__(self, name: str) -> None:
-        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._calls: queue.SimpleQueue[Pending[Any] | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self.closed = False
         self._thread = threading.Thread(target=self._work, name=name, daemon=True)
         self._thread.start()
 
-    def call(self, function: Callable[[], Result]) -> Result:
-        """Runs ``function`` on the thread, waits, and returns or raises what it did.
+    def post(self, function: Callable[[], Result]) -> Pending[Result]:
+        """Leaves a call for the thread.
 
         Raises:
             EngineError: The thread was closed.
         """
-        call = _Call(function)
+        pending = Pending(function)
         with self._lock:
             if self.closed:
                 raise EngineError("the engine was closed")
-            self._calls.put(call)
-        call.done.acquire()
-        if call.error is not None:
-            try:
-                raise call.error
-            finally:
-                # The traceback refers to this frame: without this the call and its arrays live in a cycle.
-                del call
-        return call.result  # type: ignore[no-any-return]
+            self._calls.put(pending)
+        return pending
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """Posts a call, waits, and returns or raises what it did."""
+        return self.post(function).result()
 
     def close(self) -> None:
         """Ends the thread after the calls already posted."""
@@ -251,20 +309,3 @@ class InferenceThread:
         while (call := self._calls.get()) is not None:
             call.run()
             del call  # an idle thread must not keep the last frame alive
-
-
-class _Call:
-    def __init__(self, function: Callable[[], Any]) -> None:
-        self.function = function
-        self.result: Any = None
-        self.error: BaseException | None = None
-        self.done = threading.Lock()
-        self.done.acquire()
-
-    def run(self) -> None:
-        try:
-            self.result = self.function()
-        except BaseException as error:  # handed to the caller, whatever it is
-            self.error = error
-        finally:
-            self.done.release()
