@@ -5,12 +5,14 @@
 
 #include <array>
 #include <mutex>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
 #include "arrays.h"
 #include "image.h"
 #include "register.h"
+#include "simd.h"
 
 namespace py = pybind11;
 
@@ -20,7 +22,7 @@ namespace {
 /// A Letterbox that Python threads may share: calls queue, because the buffers serve one call at a time.
 class SharedLetterbox {
   public:
-    explicit SharedLetterbox(const Normalization& normalization) : letterbox_(normalization) {}
+    SharedLetterbox(const Normalization& normalization, SimdLevel simd) : letterbox_(normalization, simd) {}
 
     const Normalization& normalization() const { return letterbox_.normalization(); }
 
@@ -83,6 +85,7 @@ Args:
     mean: Subtracted from the grey levels (0..255), per plane of the tensor.
     scale: Multiplied afterwards, per plane.
     pad_value: Grey level of the padding, 0..255, before normalisation.
+    simd: One of `simd_levels()`, None for the fastest; the result is the same.
 
 Raises:
     ValueError: An unknown channel order, or a normalised value that is not finite.
@@ -92,7 +95,8 @@ Example:
     >>> tensor = numpy.empty((1, 3, *geometry.tensor_hw), numpy.float32)
     >>> Letterbox().run(frame, geometry, tensor))")
         .def(py::init([](const std::string& tensor_channels, const std::array<double, 3>& mean,
-                         const std::array<double, 3>& scale, int pad_value) {
+                         const std::array<double, 3>& scale, int pad_value,
+                         const std::optional<std::string>& simd) {
                  if (pad_value < 0 || pad_value > 255) {
                      throw std::invalid_argument("pad_value is " + std::to_string(pad_value) +
                                                  "; it must be in 0..255");
@@ -102,11 +106,11 @@ Example:
                  normalization.mean = mean;
                  normalization.scale = scale;
                  normalization.pad_value = static_cast<std::uint8_t>(pad_value);
-                 return std::make_unique<SharedLetterbox>(normalization);
+                 return std::make_unique<SharedLetterbox>(normalization, simd_level(simd));
              }),
              py::kw_only(), py::arg("tensor_channels") = name_of(defaults.channels),
              py::arg("mean") = as_tuple(defaults.mean), py::arg("scale") = as_tuple(defaults.scale),
-             py::arg("pad_value") = static_cast<int>(defaults.pad_value))
+             py::arg("pad_value") = static_cast<int>(defaults.pad_value), py::arg("simd") = py::none())
         .def("run", &SharedLetterbox::run, py::arg("image"), py::arg("geometry"), py::arg("out"),
              py::kw_only(), py::arg("image_channels") = name_of(ImageView{}.order),
              R"(Writes one image into `out`, in place.

@@ -7,6 +7,7 @@ PYBIND11_MODULE(_core, m) {
     m.doc() =
         "The C++ kernels of yolo-edge: letterbox, proposals, sort, NMS, boxes back to the source image.";
     m.attr("__version__") = yolo_edge::version;
+    yolo_edge::register_simd(m);
     yolo_edge::register_letterbox_geometry(m);  // first: the others' signatures name its class
     yolo_edge::register_letterbox(m);
     yolo_edge::register_proposals(m);

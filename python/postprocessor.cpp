@@ -6,11 +6,13 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "arrays.h"
 #include "register.h"
+#include "simd.h"
 
 namespace py = pybind11;
 
@@ -20,7 +22,8 @@ namespace {
 /// A Postprocessor that Python threads may share: calls queue, because the buffers serve one call at a time.
 class SharedPostprocessor {
   public:
-    explicit SharedPostprocessor(std::vector<HeadSpec> heads) : postprocessor_(std::move(heads)) {}
+    SharedPostprocessor(std::vector<HeadSpec> heads, SimdLevel simd)
+        : postprocessor_(std::move(heads), simd) {}
 
     const std::vector<HeadSpec>& heads() const { return postprocessor_.heads(); }
 
@@ -64,6 +67,7 @@ queue.
 
 Args:
     heads: (stride, [(width, height), ...] of the anchors in tensor pixels) per head, in the order of the head arrays.
+    simd: One of `simd_levels()`, None for the fastest; the result is the same.
 
 Raises:
     ValueError: No head, a stride below 1, a head without anchors or with one that has no positive size.
@@ -71,13 +75,14 @@ Raises:
 Example:
     >>> postprocessor = Postprocessor([(8, [(10, 13), (16, 30), (33, 23)])])
     >>> xyxy, confidence, class_id = postprocessor.run([head], geometry, confidence=0.5))")
-        .def(py::init([](const std::vector<std::pair<int, AnchorPairs>>& heads) {
+        .def(py::init([](const std::vector<std::pair<int, AnchorPairs>>& heads,
+                         const std::optional<std::string>& simd) {
                  std::vector<HeadSpec> specs;
                  for (const auto& [stride, anchors_px] : heads)
                      specs.push_back(head_spec(stride, anchors_px));
-                 return std::make_unique<SharedPostprocessor>(std::move(specs));
+                 return std::make_unique<SharedPostprocessor>(std::move(specs), simd_level(simd));
              }),
-             py::arg("heads"))
+             py::arg("heads"), py::kw_only(), py::arg("simd") = py::none())
         .def("run", &SharedPostprocessor::run, py::arg("head_arrays"), py::arg("geometry"), py::kw_only(),
              py::arg("confidence") = proposal_defaults.confidence, py::arg("iou") = nms_defaults.iou,
              py::arg("classes") = py::none(), py::arg("class_agnostic") = nms_defaults.class_agnostic,

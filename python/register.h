@@ -10,6 +10,7 @@ void register_nms(pybind11::module_& m);
 void register_postprocessor(pybind11::module_& m);
 void register_proposals(pybind11::module_& m);
 void register_scale_boxes(pybind11::module_& m);
+void register_simd(pybind11::module_& m);
 void register_sort(pybind11::module_& m);
 
 }  // namespace yolo_edge

@@ -45,6 +45,7 @@ class Letterbox:
         mean: Sequence[float] = ...,
         scale: Sequence[float] = ...,
         pad_value: int = 114,
+        simd: str | None = None,
     ) -> None: ...
     def run(
         self,
@@ -57,7 +58,7 @@ class Letterbox:
 
 @final
 class Postprocessor:
-    def __init__(self, heads: Sequence[tuple[int, _Anchors]]) -> None: ...
+    def __init__(self, heads: Sequence[tuple[int, _Anchors]], *, simd: str | None = None) -> None: ...
     def run(
         self,
         head_arrays: Sequence[npt.NDArray[np.float32]],
@@ -72,6 +73,7 @@ class Postprocessor:
         max_candidates: int = 30000,
     ) -> _Boxes: ...
 
+def simd_levels() -> tuple[str, ...]: ...
 def generate_proposals(
     head: npt.NDArray[np.float32],
     *,

@@ -65,3 +65,15 @@ def test_the_stub_describes_the_module(tmp_path):
         [*command, "--ignore-unused-allowlist"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_simd_levels_are_named_and_unknown_ones_refused():
+    levels = _core.simd_levels()
+    assert levels[0] == "scalar"
+    assert set(levels) <= {"scalar", "neon", "avx2"}
+    for build in (
+        lambda: _core.Letterbox(simd="sse9"),
+        lambda: _core.Postprocessor([(8, [(1, 2)])], simd="sse9"),
+    ):
+        with pytest.raises(ValueError, match="simd is 'sse9'; this machine runs 'scalar'"):
+            build()

@@ -74,6 +74,19 @@ def test_real_images_equal_cv2(shared):
             assert_equals_cv2(letterbox, image, geometry)
 
 
+def test_all_simd_levels_give_the_same_bits():
+    rng = np.random.default_rng(4)
+    for source_hw in ((720, 1280), (576, 768), (333, 517), (1080, 1920), (64, 61)):
+        image = rng.integers(0, 256, (*source_hw, 3), dtype=np.uint8)
+        geometry = _core.letterbox_geometry(source_hw, size_hw=(640, 640), stride=32)
+        for options in ({}, {"mean": (103.5, 116.3, 123.7), "scale": (0.0174, 0.0175, 0.0171)}):
+            outs = []
+            for simd in _core.simd_levels():
+                outs.append(np.empty((3, *geometry.tensor_hw), np.float32))
+                _core.Letterbox(simd=simd, **options).run(image, geometry, outs[-1])
+                np.testing.assert_array_equal(outs[-1], outs[0])
+
+
 def test_scale_is_float32_division_for_all_grey_levels():
     image = np.arange(256, dtype=np.uint8).reshape(16, 16, 1).repeat(3, axis=2)
     geometry = _core.letterbox_geometry((16, 16), size_hw=(16, 16), stride=16)

@@ -71,6 +71,22 @@ def test_is_its_steps_in_a_row():
         assert a.dtype == b.dtype
 
 
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_all_simd_levels_give_the_same_bits(multi_label):
+    rng = np.random.default_rng(4)
+    geometry = _core.letterbox_geometry((90, 200), size_hw=(192, 192), stride=32)
+    heads = random_heads(rng, geometry.tensor_hw, classes=80)
+    scalar = _core.Postprocessor(HEADS, simd="scalar").run(
+        heads, geometry, confidence=0.01, multi_label=multi_label
+    )
+    for simd in _core.simd_levels():
+        found = _core.Postprocessor(HEADS, simd=simd).run(
+            heads, geometry, confidence=0.01, multi_label=multi_label
+        )
+        for a, b in zip(scalar, found):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_results_outlive_the_next_call():
     rng = np.random.default_rng(2)
     geometry = _core.letterbox_geometry((96, 96), size_hw=(96, 96), stride=32)

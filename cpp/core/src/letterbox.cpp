@@ -2,29 +2,51 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <vector>
 
 #include "argument_error.h"
-#include "letterbox_kernels.h"
+#include "kernels.h"
 #include "resize_plan.h"
 
 namespace yolo_edge {
 
 struct Letterbox::State {
-    LetterboxKernels kernels = letterbox_kernels_scalar;
+    const LetterboxKernels& kernels;
     std::array<NormalizationTable, 3> tables;  ///< In the order of the tensor's channels.
+    std::array<GreyLevels, 3> levels;          ///< The same for the kernels.
     ResizePlan plan;
     std::array<std::vector<std::int16_t>, 2>
-        resized_rows;                    ///< Horizontally resized, three planes; see resized_row.
-    std::array<int, 2> held_rows;        ///< Source row that each of them holds, or -1.
-    std::vector<std::uint8_t> grey_row;  ///< One row of one channel before normalisation.
+        resized_rows;                     ///< Horizontally resized, three planes; see resized_row.
+    std::array<int, 2> held_rows;         ///< Source row that each of them holds, or -1.
+    std::vector<std::uint8_t> grey_rows;  ///< One row of the result, three planes.
+
+    State(const Normalization& normalization, SimdLevel simd) : kernels(*kernels_for(simd).letterbox) {
+        for (std::size_t channel = 0; channel < 3; ++channel) {
+            const double scale = normalization.scale[channel];
+            tables[channel] = normalization_table(normalization.mean[channel], scale);
+            levels[channel] = grey_levels(tables[channel], scale);
+        }
+    }
+
+    /// Whether the arithmetic will do is not derived but tried: 256 values are all there are.
+    static GreyLevels grey_levels(const NormalizationTable& table, double scale) {
+        const auto high = static_cast<float>(scale);
+        GreyLevels result = {table.data(), high, static_cast<float>(scale - high), true};
+        for (int x = 0; x < 256; ++x) {
+            const auto value = static_cast<float>(x);
+            if (std::fma(value, high, value * result.low) != table[static_cast<std::size_t>(x)])
+                result.exact = false;
+        }
+        return result;
+    }
 
     void prepare(const LetterboxGeometry& geometry) {
         plan.prepare(geometry.source, geometry.resized);
         const auto width = static_cast<std::size_t>(geometry.resized.width);
         for (auto& row : resized_rows) row.resize(3 * width);
-        grey_row.resize(width);
+        grey_rows.resize(3 * width);
         held_rows = {-1, -1};
     }
 
@@ -36,21 +58,35 @@ struct Letterbox::State {
         if (held_rows[place] != row) {
             const ColumnPlan columns = {plan.columns.first.data(), plan.columns.weights.data(),
                                         plan.resized.width, plan.paired_columns, plan.wide_columns};
-            kernels.horizontal(image.data + row * image.row_stride, columns, planes, plan.resized.width);
+            kernels.horizontal(image.data + row * image.row_stride, columns, 0, planes, plan.resized.width);
             held_rows[place] = row;
         }
         return planes;
     }
 
-    /// Blends one row of one channel and writes it to the tensor; one overload per number type.
-    void write_row(const std::int16_t* row0, const std::int16_t* row1, const std::int16_t* weights,
-                   std::size_t, std::uint8_t* out) {
-        kernels.vertical(row0, row1, weights[0], weights[1], plan.resized.width, out);
+    /// Fills grey_rows with row y of the resized image, planes in the image's order.
+    void resize_row(const ImageView& image, int y) {
+        const int width = plan.resized.width;
+        if (plan.halves()) {
+            const std::uint8_t* row0 = image.data + 2 * y * image.row_stride;
+            kernels.halve(row0, row0 + image.row_stride, 0, width, grey_rows.data(), width);
+            return;
+        }
+        const std::int16_t* weights = &plan.rows.weights[2 * static_cast<std::size_t>(y)];
+        const int first = plan.rows.first[static_cast<std::size_t>(y)];
+        const std::int16_t* row0 = resized_row(image, std::clamp(first, 0, image.height - 1));
+        // A second row without weight need not be made: its term is 0 for any content.
+        const std::int16_t* row1 =
+            weights[1] == 0 ? row0 : resized_row(image, std::clamp(first + 1, 0, image.height - 1));
+        kernels.vertical(row0, row1, weights[0], weights[1], 3 * width, grey_rows.data());
     }
-    void write_row(const std::int16_t* row0, const std::int16_t* row1, const std::int16_t* weights,
-                   std::size_t channel, float* out) {
-        kernels.vertical(row0, row1, weights[0], weights[1], plan.resized.width, grey_row.data());
-        kernels.normalize(grey_row.data(), plan.resized.width, tables[channel].data(), out);
+
+    // One row of one channel into the tensor; one overload per number type.
+    void write_row(const std::uint8_t* row, std::size_t, std::uint8_t* out) const {
+        std::copy_n(row, plan.resized.width, out);
+    }
+    void write_row(const std::uint8_t* row, std::size_t channel, float* out) const {
+        kernels.normalize(row, plan.resized.width, levels[channel], out);
     }
 };
 
@@ -77,13 +113,8 @@ void check(const ImageView& image, const LetterboxGeometry& geometry) {
 
 }  // namespace
 
-Letterbox::Letterbox(const Normalization& normalization)
-    : normalization_(normalization), state_(std::make_unique<State>()) {
-    for (std::size_t channel = 0; channel < 3; ++channel) {
-        state_->tables[channel] =
-            normalization_table(normalization.mean[channel], normalization.scale[channel]);
-    }
-}
+Letterbox::Letterbox(const Normalization& normalization, SimdLevel simd)
+    : normalization_(normalization), state_(std::make_unique<State>(normalization, simd)) {}
 
 Letterbox::~Letterbox() = default;
 Letterbox::Letterbox(Letterbox&&) noexcept = default;
@@ -112,18 +143,14 @@ void Letterbox::run_any(const ImageView& image, const LetterboxGeometry& geometr
 
     const bool reversed = image.order != normalization_.channels;
     for (int y = 0; y < geometry.resized.height; ++y) {
-        const std::int16_t* weights = &state.plan.rows.weights[2 * static_cast<std::size_t>(y)];
-        const int first = state.plan.rows.first[static_cast<std::size_t>(y)];
-        const std::int16_t* row0 = state.resized_row(image, std::clamp(first, 0, image.height - 1));
-        // A second row without weight need not be made: its term is 0 for any content.
-        const std::int16_t* row1 =
-            weights[1] == 0 ? row0 : state.resized_row(image, std::clamp(first + 1, 0, image.height - 1));
+        state.resize_row(image, y);
         for (std::size_t channel = 0; channel < 3; ++channel) {
-            const std::size_t from =
-                (reversed ? 2 - channel : channel) * static_cast<std::size_t>(geometry.resized.width);
+            const std::size_t from = reversed ? 2 - channel : channel;
+            const std::uint8_t* row =
+                &state.grey_rows[from * static_cast<std::size_t>(geometry.resized.width)];
             T* to = out + static_cast<std::ptrdiff_t>(channel) * plane + (geometry.top + y) * width;
             std::fill_n(to, geometry.left, pad[channel]);
-            state.write_row(row0 + from, row1 + from, weights, channel, to + geometry.left);
+            state.write_row(row, channel, to + geometry.left);
             std::fill_n(to + geometry.left + geometry.resized.width, geometry.right, pad[channel]);
         }
     }

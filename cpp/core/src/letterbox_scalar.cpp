@@ -3,12 +3,11 @@
 namespace yolo_edge {
 namespace {
 
-void horizontal(const std::uint8_t* row, const ColumnPlan& columns, std::int16_t* planes,
+void horizontal(const std::uint8_t* row, const ColumnPlan& columns, int x, std::int16_t* planes,
                 std::ptrdiff_t plane_stride) {
     std::int16_t* plane0 = planes;
     std::int16_t* plane1 = planes + plane_stride;
     std::int16_t* plane2 = planes + 2 * plane_stride;
-    int x = 0;
     for (; x < columns.paired; ++x) {
         const std::uint8_t* pixels = row + columns.first_byte[x];
         const int weight0 = columns.weights[2 * x];
@@ -33,12 +32,23 @@ void vertical(const std::int16_t* row0, const std::int16_t* row1, int weight0, i
     }
 }
 
-void normalize(const std::uint8_t* row, int width, const float* table, float* out) {
-    for (int x = 0; x < width; ++x) out[x] = table[row[x]];
+void halve(const std::uint8_t* row0, const std::uint8_t* row1, int x, int width, std::uint8_t* planes,
+           std::ptrdiff_t plane_stride) {
+    for (; x < width; ++x) {
+        for (int c = 0; c < 3; ++c) {
+            const int at = 6 * x + c;
+            const int sum = row0[at] + row0[at + 3] + row1[at] + row1[at + 3];
+            planes[c * plane_stride + x] = static_cast<std::uint8_t>((sum + 2) >> 2);
+        }
+    }
+}
+
+void normalize(const std::uint8_t* row, int width, const GreyLevels& levels, float* out) {
+    for (int x = 0; x < width; ++x) out[x] = levels.table[row[x]];
 }
 
 }  // namespace
 
-const LetterboxKernels letterbox_kernels_scalar = {horizontal, vertical, normalize};
+const LetterboxKernels letterbox_kernels_scalar = {horizontal, vertical, halve, normalize};
 
 }  // namespace yolo_edge

@@ -1,8 +1,10 @@
 #include "yolo_edge/nms.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "argument_error.h"
+#include "kernels.h"
 
 namespace yolo_edge {
 namespace {
@@ -23,69 +25,78 @@ void check(const std::vector<Proposal>& proposals, const NmsOptions& options) {
     }
 }
 
-float area_of(const Proposal& box) {
-    return (box.x1 - box.x0) * (box.y1 - box.y0);
-}
-
-bool overlaps(const Proposal& box, float area, const KeptBlock& block, float iou) {
-    for (std::size_t i = 0; i < static_cast<std::size_t>(block.count); ++i) {
-        const float width = std::max(0.0F, std::min(box.x1, block.x1[i]) - std::max(box.x0, block.x0[i]));
-        const float height = std::max(0.0F, std::min(box.y1, block.y1[i]) - std::max(box.y0, block.y0[i]));
-        const float intersection = width * height;
-        if (intersection / (block.area[i] + area - intersection) > iou) return true;
-    }
-    return false;
-}
-
-/// Adds a kept box to the chain of blocks of its class.
-void keep(const Proposal& box, float area, std::size_t group, NmsBuffers& buffers) {
-    int& last = buffers.last_block[group];
-    if (last < 0 || buffers.blocks[static_cast<std::size_t>(last)].count == 8) {
-        const int fresh = static_cast<int>(buffers.blocks.size());
-        if (last < 0) {
-            buffers.first_block[group] = fresh;
-        } else {
-            buffers.blocks[static_cast<std::size_t>(last)].next = fresh;
-        }
-        last = fresh;
-        buffers.blocks.push_back(KeptBlock{});
-    }
-    KeptBlock& block = buffers.blocks[static_cast<std::size_t>(last)];
-    const auto at = static_cast<std::size_t>(block.count++);
-    block.x0[at] = box.x0;
-    block.y0[at] = box.y0;
-    block.x1[at] = box.x1;
-    block.y1[at] = box.y1;
-    block.area[at] = area;
+KeptBlock empty_block() {
+    constexpr float infinity = std::numeric_limits<float>::infinity();
+    KeptBlock block = {};
+    std::fill_n(block.x0, 8, infinity);
+    std::fill_n(block.y0, 8, infinity);
+    std::fill_n(block.x1, 8, -infinity);
+    std::fill_n(block.y1, 8, -infinity);
+    block.next = -1;
+    return block;
 }
 
 }  // namespace
 
+/// The kept boxes: a chain of blocks per class, all in one vector.
+struct NmsBuffers::Chains {
+    std::vector<KeptBlock> blocks;
+    std::vector<int> first;  ///< Per class, -1 when nothing of it was kept.
+    std::vector<int> last;
+
+    void clear(std::size_t groups) {
+        blocks.clear();
+        first.assign(groups, -1);
+        last.assign(groups, -1);
+    }
+
+    void keep(const Proposal& box, float area, std::size_t group) {
+        if (last[group] < 0 || blocks[static_cast<std::size_t>(last[group])].count == 8) {
+            const int fresh = static_cast<int>(blocks.size());
+            if (last[group] < 0) {
+                first[group] = fresh;
+            } else {
+                blocks[static_cast<std::size_t>(last[group])].next = fresh;
+            }
+            last[group] = fresh;
+            blocks.push_back(empty_block());
+        }
+        KeptBlock& block = blocks[static_cast<std::size_t>(last[group])];
+        const int at = block.count++;
+        block.x0[at] = box.x0;
+        block.y0[at] = box.y0;
+        block.x1[at] = box.x1;
+        block.y1[at] = box.y1;
+        block.area[at] = area;
+    }
+};
+
+NmsBuffers::NmsBuffers() : chains_(std::make_unique<Chains>()) {}
+NmsBuffers::~NmsBuffers() = default;
+NmsBuffers::NmsBuffers(NmsBuffers&&) noexcept = default;
+NmsBuffers& NmsBuffers::operator=(NmsBuffers&&) noexcept = default;
+
 void nms_sorted(const std::vector<Proposal>& proposals, const NmsOptions& options, NmsBuffers& buffers,
-                std::vector<int>& kept) {
+                std::vector<int>& kept, SimdLevel simd) {
     check(proposals, options);
+    const NmsKernels& kernels = *kernels_for(simd).nms;
+    NmsBuffers::Chains& chains = buffers.chains();
     int highest_group = 0;
     if (!options.class_agnostic) {
         for (const Proposal& proposal : proposals) highest_group = std::max(highest_group, proposal.class_id);
     }
-    buffers.blocks.clear();
-    buffers.first_block.assign(static_cast<std::size_t>(highest_group) + 1, -1);
-    buffers.last_block.assign(static_cast<std::size_t>(highest_group) + 1, -1);
+    chains.clear(static_cast<std::size_t>(highest_group) + 1);
     kept.clear();
     for (std::size_t i = 0; i < proposals.size(); ++i) {
         const Proposal& box = proposals[i];
-        const float area = area_of(box);
         const std::size_t group = options.class_agnostic ? 0 : static_cast<std::size_t>(box.class_id);
-        bool suppressed = false;
-        for (int b = buffers.first_block[group]; b >= 0 && !suppressed;) {
-            const KeptBlock& block = buffers.blocks[static_cast<std::size_t>(b)];
-            suppressed = overlaps(box, area, block, options.iou);
-            b = block.next;
-        }
-        if (suppressed) continue;
+        const float corners[4] = {box.x0, box.y0, box.x1, box.y1};
+        const float area = (box.x1 - box.x0) * (box.y1 - box.y0);
+        if (kernels.suppressed(corners, area, chains.blocks.data(), chains.first[group], options.iou))
+            continue;
         kept.push_back(static_cast<int>(i));
         if (kept.size() == static_cast<std::size_t>(options.max_detections)) return;
-        keep(box, area, group, buffers);
+        chains.keep(box, area, group);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "argument_error.h"
+#include "kernels.h"
 #include "yolo_edge/scale_boxes.h"
 
 namespace yolo_edge {
@@ -14,7 +15,9 @@ int cells(int pixels, int stride) {
 
 }  // namespace
 
-Postprocessor::Postprocessor(std::vector<HeadSpec> heads) : heads_(std::move(heads)) {
+Postprocessor::Postprocessor(std::vector<HeadSpec> heads, SimdLevel simd)
+    : heads_(std::move(heads)), simd_(simd) {
+    kernels_for(simd);  // refuses a level that does not run here
     if (heads_.empty()) throw argument_error("heads is empty; a detector has at least one");
     for (const HeadSpec& spec : heads_) check_head_spec(spec);
 }
@@ -37,10 +40,10 @@ const std::vector<Proposal>& Postprocessor::run(const std::vector<HeadView>& hea
                                  " a tensor of ", geometry.tensor.height, "x", geometry.tensor.width,
                                  " gives ", ny, "x", nx);
         }
-        generate_proposals(head, heads_[i], proposal_options, proposal_buffers_, proposals_);
+        generate_proposals(head, heads_[i], proposal_options, proposal_buffers_, proposals_, simd_);
     }
     sort_descending(proposals_, nms_options.max_candidates, sort_buffers_);
-    nms_sorted(proposals_, nms_options, nms_buffers_, kept_);
+    nms_sorted(proposals_, nms_options, nms_buffers_, kept_, simd_);
     detections_.clear();
     for (const int index : kept_) detections_.push_back(proposals_[static_cast<std::size_t>(index)]);
     scale_boxes(detections_, geometry);

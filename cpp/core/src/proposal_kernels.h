@@ -8,23 +8,47 @@
 
 namespace yolo_edge {
 
-/// Cells that the kernels look at together. `count` is 8 but for the last block of a plane.
+/// Cells that the kernels look at together.
 constexpr int block_cells = 8;
 
-/// The scans that find the few cells worth decoding; they compare logits and never compute a sigmoid.
+/// Neighbouring cells of a plane; bit i of `mask` belongs to cell begin + i.
+struct CellBlock {
+    std::int32_t begin;
+    std::uint32_t mask;
+};
+
+/// Cells of the block at this place in a list whose logit of a class is above their floor.
+struct ClassHit {
+    std::int32_t block;
+    std::int32_t class_id;
+    std::uint32_t mask;
+};
+
+/// The scans that find the few cells and classes worth decoding, and the sigmoid.
 ///
-/// NaN and infinite logits are never above a floor and never the best.
+/// They go through one plane at a time, because the planes of a head are far apart in memory. Planes have at
+/// least 8 cells, except that the scalar kernels take fewer. NaN and infinite logits are never above a floor,
+/// never the best.
 struct ProposalKernels {
-    /// Bit i: objectness[i] is finite and greater than `floor`.
-    unsigned (*objectness_above)(const float* objectness, int count, float floor);
-    /// For each cell the class of the highest finite logit, the first of equals; -1 when it has none.
-    void (*best_class)(const float* classes, std::ptrdiff_t plane_stride, int class_count, int count,
-                       int* best, float* best_logit);
-    /// masks[c], bit i: the logit of class c in cell i is finite and greater than floors[i].
-    void (*classes_above)(const float* classes, std::ptrdiff_t plane_stride, int class_count, int count,
-                          const float* floors, std::uint8_t* masks);
+    /// Lists the blocks with a finite objectness greater than `floor`, rising; returns how many. The last
+    /// block of a plane may begin before the one in front of it ends; its mask then leaves out the cells that
+    /// they share. The list has room for cells / 8 + 1.
+    int (*find_blocks)(const float* objectness, int cells, float floor, CellBlock* blocks);
+    /// Where the logit is finite and greater than best_logit, takes it over with the class id. Both lists
+    /// have eight places per block.
+    void (*best_class)(const float* logits, int cells, const CellBlock* blocks, int block_count, int class_id,
+                       float* best_logit, std::int32_t* best);
+    /// Lists the blocks in which a logit is finite and greater than the cell's floor, eight floors per block;
+    /// returns how many. The list has room for all blocks.
+    int (*class_above)(const float* logits, int cells, const CellBlock* blocks, int block_count, int class_id,
+                       const float* floors, ClassHit* hits);
+    /// out[i] = sigmoid(x[i]), see sigmoid.h.
+    void (*sigmoids)(const float* x, int count, float* out);
 };
 
 extern const ProposalKernels proposal_kernels_scalar;
+extern const ProposalKernels
+    proposal_kernels_avx2;  // these two only where they are compiled in, see simd.cpp
+extern const ProposalKernels proposal_kernels_neon;
 
 }  // namespace yolo_edge

@@ -1,16 +1,17 @@
 #include "yolo_edge/proposals.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "argument_error.h"
-#include "proposal_kernels.h"
-#include "sigmoid.h"
+#include "kernels.h"
 
 namespace yolo_edge {
 namespace {
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
 
 /// A logit below which sigmoid(logit) > probability is impossible; whatever lies above is tested exactly.
 ///
@@ -18,7 +19,7 @@ namespace {
 /// margin would do; from 0.999 on the floor therefore stays.
 float logit_floor(double probability) {
     const double capped = std::min(probability, 0.999);
-    if (capped <= 0.0) return -std::numeric_limits<float>::infinity();
+    if (capped <= 0.0) return -infinity;
     return static_cast<float>(std::log(capped / (1.0 - capped)) - 1e-3);
 }
 
@@ -41,49 +42,189 @@ void check(const HeadView& head, const ProposalOptions& options, int class_count
     }
 }
 
-/// Decodes the cells of one anchor of a head.
+}  // namespace
+
+/// What is known of the cells worth a look, of one anchor of a head; eight places per block.
+struct ProposalBuffers::Lists {
+    std::vector<CellBlock> blocks;
+    std::vector<float> objectness;  ///< Logits, then probabilities.
+    std::vector<float> logits;      ///< Best class: its logit. All classes: the floor of the cell.
+    std::vector<int> best;          ///< Best class: its id, or -1.
+
+    std::vector<ClassHit> hits;  ///< All classes: by class, then by block.
+    std::vector<int> ends;       ///< Per place, the end of its part of the three lists that follow.
+    std::vector<int> hit_ids;    ///< By place, then by class.
+    std::vector<float> hit_logits;
+    std::vector<float> hit_probabilities;
+};
+
+ProposalBuffers::ProposalBuffers() : lists_(std::make_unique<Lists>()) {}
+ProposalBuffers::~ProposalBuffers() = default;
+ProposalBuffers::ProposalBuffers(ProposalBuffers&&) noexcept = default;
+ProposalBuffers& ProposalBuffers::operator=(ProposalBuffers&&) noexcept = default;
+
+namespace {
+
+/// Decodes one anchor of a head.
 class AnchorDecoder {
   public:
     AnchorDecoder(const HeadView& head, const HeadSpec& spec, std::size_t anchor, int class_count,
-                  const ProposalOptions& options, std::vector<Proposal>& out)
+                  const ProposalOptions& options, const ProposalKernels& kernels,
+                  ProposalBuffers::Lists& lists, std::vector<Proposal>& out)
         : planes_(head.data + static_cast<std::ptrdiff_t>(anchor) * (5 + class_count) * head.plane_stride),
           plane_stride_(head.plane_stride),
           nx_(head.nx),
+          cells_(head.ny * head.nx),
+          class_count_(class_count),
           stride_(static_cast<float>(spec.stride)),
           anchor_(spec.anchors[anchor]),
           options_(options),
+          kernels_(kernels),
+          lists_(lists),
           out_(out) {}
 
-    const float* plane(int index) const { return planes_ + index * plane_stride_; }
-
-    /// Appends the proposal of this cell and class if its score is above the threshold.
-    void add(int cell, float objectness, int class_id, float class_logit) {
-        const float score = objectness * sigmoid(class_logit);
-        if (!(score > options_.confidence) || !wanted(class_id)) return;
-        Proposal proposal;
-        if (!decode_box(cell, proposal)) return;
-        proposal.score = score;
-        proposal.class_id = class_id;
-        out_.push_back(proposal);
+    void run() {
+        if (!find_cells()) return;
+        if (options_.multi_label) {
+            add_all_classes();
+        } else {
+            add_best_classes();
+        }
     }
 
   private:
-    bool wanted(int class_id) const {
+    const float* plane(int index) const { return planes_ + index * plane_stride_; }
+
+    /// Calls visit(place in the lists, cell) for each cell whose objectness is high enough, rising.
+    template <typename Visit>
+    void for_each_cell(Visit visit) const {
+        for (std::size_t b = 0; b < lists_.blocks.size(); ++b) {
+            for (std::uint32_t i = 0; i < block_cells; ++i) {
+                if ((lists_.blocks[b].mask >> i & 1U) == 0) continue;
+                visit(b * block_cells + i, lists_.blocks[b].begin + static_cast<int>(i));
+            }
+        }
+    }
+
+    /// Fills blocks and objectness; false when there is no cell.
+    bool find_cells() {
+        lists_.blocks.resize(static_cast<std::size_t>(cells_ / block_cells + 1));
+        const int count =
+            kernels_.find_blocks(plane(4), cells_, logit_floor(options_.confidence), lists_.blocks.data());
+        lists_.blocks.resize(static_cast<std::size_t>(count));
+        lists_.objectness.assign(places(), 0.0F);
+        for_each_cell([&](std::size_t place, int cell) { lists_.objectness[place] = plane(4)[cell]; });
+        kernels_.sigmoids(lists_.objectness.data(), static_cast<int>(places()), lists_.objectness.data());
+        return count > 0;
+    }
+
+    std::size_t places() const { return lists_.blocks.size() * block_cells; }
+
+    void add_best_classes() {
+        lists_.logits.assign(places(), -infinity);
+        lists_.best.assign(places(), -1);
+        for (int c = 0; c < class_count_; ++c) {
+            kernels_.best_class(plane(5 + c), cells_, lists_.blocks.data(),
+                                static_cast<int>(lists_.blocks.size()), c, lists_.logits.data(),
+                                lists_.best.data());
+        }
+        kernels_.sigmoids(lists_.logits.data(), static_cast<int>(places()), lists_.logits.data());
+        for_each_cell([&](std::size_t place, int cell) {
+            const int best = lists_.best[place];
+            const float score = lists_.objectness[place] * lists_.logits[place];
+            if (best < 0 || !passes(score, best)) return;
+            Proposal box;
+            if (decode_box(cell, box)) add(box, score, best);
+        });
+    }
+
+    void add_all_classes() {
+        find_classes();
+        int begin = 0;
+        for_each_cell([&](std::size_t place, int cell) {
+            const int end = lists_.ends[place];
+            Proposal box;
+            bool decoded = false;
+            for (int k = begin; k < end; ++k) {
+                const auto at = static_cast<std::size_t>(k);
+                const float score = lists_.objectness[place] * lists_.hit_probabilities[at];
+                if (!passes(score, lists_.hit_ids[at])) continue;
+                if (!decoded && !decode_box(cell, box)) break;
+                decoded = true;
+                add(box, score, lists_.hit_ids[at]);
+            }
+            begin = end;
+        });
+    }
+
+    /// Fills the hit lists: which classes of which cells may pass. The scan goes by class, the boxes by cell.
+    void find_classes() {
+        lists_.logits.assign(places(), infinity);
+        for_each_cell([&](std::size_t place, int) {
+            lists_.logits[place] =
+                logit_floor(static_cast<double>(options_.confidence) / lists_.objectness[place]);
+        });
+        const std::size_t blocks = lists_.blocks.size();
+        lists_.hits.resize(blocks * static_cast<std::size_t>(class_count_));
+        std::size_t hits = 0;
+        for (int c = 0; c < class_count_; ++c) {
+            hits += static_cast<std::size_t>(
+                kernels_.class_above(plane(5 + c), cells_, lists_.blocks.data(), static_cast<int>(blocks), c,
+                                     lists_.logits.data(), lists_.hits.data() + hits));
+        }
+        lists_.hits.resize(hits);
+        sort_hits_by_cell();
+        lists_.hit_probabilities.resize(lists_.hit_logits.size());
+        kernels_.sigmoids(lists_.hit_logits.data(), static_cast<int>(lists_.hit_logits.size()),
+                          lists_.hit_probabilities.data());
+    }
+
+    /// Counting sort: how many per place, where each place begins, then each hit to its place.
+    void sort_hits_by_cell() {
+        const auto for_each_hit = [&](auto visit) {
+            for (const ClassHit& hit : lists_.hits) {
+                for (std::uint32_t mask = hit.mask; mask != 0; mask &= mask - 1) {
+                    visit(hit, static_cast<std::size_t>(__builtin_ctz(mask)));
+                }
+            }
+        };
+        lists_.ends.assign(places(), 0);
+        for_each_hit([&](const ClassHit& hit, std::size_t i) { ++lists_.ends[place_of(hit, i)]; });
+        int begin = 0;
+        for (int& count : lists_.ends) begin += std::exchange(count, begin);
+        lists_.hit_ids.resize(static_cast<std::size_t>(begin));
+        lists_.hit_logits.resize(static_cast<std::size_t>(begin));
+        for_each_hit([&](const ClassHit& hit, std::size_t i) {
+            // What was the begin of the place moves to its end.
+            const auto at = static_cast<std::size_t>(lists_.ends[place_of(hit, i)]++);
+            const int cell = lists_.blocks[static_cast<std::size_t>(hit.block)].begin + static_cast<int>(i);
+            lists_.hit_ids[at] = hit.class_id;
+            lists_.hit_logits[at] = plane(5 + hit.class_id)[cell];
+        });
+    }
+
+    static std::size_t place_of(const ClassHit& hit, std::size_t i) {
+        return static_cast<std::size_t>(hit.block) * block_cells + i;
+    }
+
+    bool passes(float score, int class_id) const {
+        if (!(score > options_.confidence)) return false;
         const auto& ids = options_.classes;
         return ids.empty() || std::find(ids.begin(), ids.end(), class_id) != ids.end();
     }
 
+    /// False when a number is NaN or infinite.
     bool decode_box(int cell, Proposal& box) const {
-        std::array<float, 4> twice;  // 2 * sigmoid(t) of tx, ty, tw, th
+        float t[4];
         for (int i = 0; i < 4; ++i) {
-            const float t = plane(i)[cell];
-            if (!std::isfinite(t)) return false;
-            twice[static_cast<std::size_t>(i)] = 2.0F * sigmoid(t);
+            t[i] = plane(i)[cell];
+            if (!std::isfinite(t[i])) return false;
         }
-        const float x = (twice[0] + (static_cast<float>(cell % nx_) - 0.5F)) * stride_;
-        const float y = (twice[1] + (static_cast<float>(cell / nx_) - 0.5F)) * stride_;
-        const float half_width = twice[2] * twice[2] * anchor_.width / 2.0F;
-        const float half_height = twice[3] * twice[3] * anchor_.height / 2.0F;
+        kernels_.sigmoids(t, 4, t);
+        const float x = (2.0F * t[0] + (static_cast<float>(cell % nx_) - 0.5F)) * stride_;
+        const float y = (2.0F * t[1] + (static_cast<float>(cell / nx_) - 0.5F)) * stride_;
+        const float half_width = 2.0F * t[2] * (2.0F * t[2]) * anchor_.width / 2.0F;
+        const float half_height = 2.0F * t[3] * (2.0F * t[3]) * anchor_.height / 2.0F;
         box.x0 = x - half_width;
         box.y0 = y - half_height;
         box.x1 = x + half_width;
@@ -91,12 +232,22 @@ class AnchorDecoder {
         return true;
     }
 
+    void add(Proposal box, float score, int class_id) {
+        box.score = score;
+        box.class_id = class_id;
+        out_.push_back(box);
+    }
+
     const float* planes_;
     std::ptrdiff_t plane_stride_;
     int nx_;
+    int cells_;
+    int class_count_;
     float stride_;
     Anchor anchor_;
     const ProposalOptions& options_;
+    const ProposalKernels& kernels_;
+    ProposalBuffers::Lists& lists_;
     std::vector<Proposal>& out_;
 };
 
@@ -128,55 +279,13 @@ int count_classes(const HeadView& head, const HeadSpec& spec) {
 }
 
 void generate_proposals(const HeadView& head, const HeadSpec& spec, const ProposalOptions& options,
-                        ProposalBuffers& buffers, std::vector<Proposal>& out) {
+                        ProposalBuffers& buffers, std::vector<Proposal>& out, SimdLevel simd) {
     const int class_count = count_classes(head, spec);
     check(head, options, class_count);
-    const ProposalKernels& kernels = proposal_kernels_scalar;
-    const float objectness_floor = logit_floor(options.confidence);
-    const int cells = head.ny * head.nx;
-    std::array<int, block_cells> best;
-    std::array<float, block_cells> best_logit;
-    std::array<float, block_cells> floors;
-    buffers.class_masks.resize(static_cast<std::size_t>(class_count));
-    std::uint8_t* masks = buffers.class_masks.data();
-
+    const bool blocks_fit = head.ny * head.nx >= block_cells;
+    const ProposalKernels& kernels = *kernels_for(blocks_fit ? simd : SimdLevel::scalar).proposals;
     for (std::size_t anchor = 0; anchor < spec.anchors.size(); ++anchor) {
-        AnchorDecoder decoder(head, spec, anchor, class_count, options, out);
-        for (int begin = 0; begin < cells; begin += block_cells) {
-            const int count = std::min(block_cells, cells - begin);
-            const float* objectness = decoder.plane(4) + begin;
-            const unsigned hits = kernels.objectness_above(objectness, count, objectness_floor);
-            if (hits == 0) continue;
-
-            const float* classes = decoder.plane(5) + begin;
-            if (!options.multi_label) {
-                kernels.best_class(classes, head.plane_stride, class_count, count, best.data(),
-                                   best_logit.data());
-                for (int i = 0; i < count; ++i) {
-                    const auto lane = static_cast<std::size_t>(i);
-                    if ((hits >> i & 1U) == 0 || best[lane] < 0) continue;
-                    decoder.add(begin + i, sigmoid(objectness[i]), best[lane], best_logit[lane]);
-                }
-                continue;
-            }
-            std::array<float, block_cells> probability = {};
-            floors.fill(std::numeric_limits<float>::infinity());
-            for (int i = 0; i < count; ++i) {
-                if ((hits >> i & 1U) == 0) continue;
-                const auto lane = static_cast<std::size_t>(i);
-                probability[lane] = sigmoid(objectness[i]);
-                floors[lane] = logit_floor(static_cast<double>(options.confidence) / probability[lane]);
-            }
-            kernels.classes_above(classes, head.plane_stride, class_count, count, floors.data(), masks);
-            for (int i = 0; i < count; ++i) {
-                if ((hits >> i & 1U) == 0) continue;
-                for (int c = 0; c < class_count; ++c) {
-                    if ((masks[c] >> i & 1U) == 0) continue;
-                    decoder.add(begin + i, probability[static_cast<std::size_t>(i)], c,
-                                classes[c * head.plane_stride + i]);
-                }
-            }
-        }
+        AnchorDecoder(head, spec, anchor, class_count, options, kernels, buffers.lists(), out).run();
     }
 }
 

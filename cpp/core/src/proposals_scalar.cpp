@@ -1,49 +1,71 @@
 #include <limits>
 
 #include "proposal_kernels.h"
+#include "sigmoid.h"
 
 namespace yolo_edge {
 namespace {
 
 constexpr float infinity = std::numeric_limits<float>::infinity();
 
-unsigned objectness_above(const float* objectness, int count, float floor) {
-    unsigned mask = 0;
-    for (int i = 0; i < count; ++i) {
-        if (objectness[i] > floor && objectness[i] < infinity) mask |= 1U << i;
+int find_blocks(const float* objectness, int cells, float floor, CellBlock* blocks) {
+    int found = 0;
+    for (int begin = 0; begin < cells; begin += block_cells) {
+        CellBlock block = {begin, 0};
+        for (int i = 0; i < block_cells && begin + i < cells; ++i) {
+            const float logit = objectness[begin + i];
+            if (logit > floor && logit < infinity) block.mask |= 1U << i;
+        }
+        // A block that would reach over the plane's end moves back.
+        if (begin + block_cells > cells && cells >= block_cells) {
+            block.begin = cells - block_cells;
+            block.mask <<= begin - block.begin;
+        }
+        if (block.mask != 0) blocks[found++] = block;
     }
-    return mask;
+    return found;
 }
 
-void best_class(const float* classes, std::ptrdiff_t plane_stride, int class_count, int count, int* best,
-                float* best_logit) {
-    for (int i = 0; i < count; ++i) {
-        best[i] = -1;
-        best_logit[i] = -infinity;
-        for (int c = 0; c < class_count; ++c) {
-            const float logit = classes[c * plane_stride + i];
-            if (logit > best_logit[i] && logit < infinity) {
-                best[i] = c;
-                best_logit[i] = logit;
+int lanes_of(int cells) {
+    return cells < block_cells ? cells : block_cells;
+}
+
+void best_class(const float* logits, int cells, const CellBlock* blocks, int block_count, int class_id,
+                float* best_logit, std::int32_t* best) {
+    const int lanes = lanes_of(cells);
+    for (int b = 0; b < block_count; ++b) {
+        for (int i = 0; i < lanes; ++i) {
+            const float logit = logits[blocks[b].begin + i];
+            const int place = b * block_cells + i;
+            if (logit > best_logit[place] && logit < infinity) {
+                best_logit[place] = logit;
+                best[place] = class_id;
             }
         }
     }
 }
 
-void classes_above(const float* classes, std::ptrdiff_t plane_stride, int class_count, int count,
-                   const float* floors, std::uint8_t* masks) {
-    for (int c = 0; c < class_count; ++c) {
-        const float* logits = classes + c * plane_stride;
-        unsigned mask = 0;
-        for (int i = 0; i < count; ++i) {
-            if (logits[i] > floors[i] && logits[i] < infinity) mask |= 1U << i;
+int class_above(const float* logits, int cells, const CellBlock* blocks, int block_count, int class_id,
+                const float* floors, ClassHit* hits) {
+    const int lanes = lanes_of(cells);
+    int found = 0;
+    for (int b = 0; b < block_count; ++b) {
+        ClassHit hit = {b, class_id, 0};
+        for (int i = 0; i < lanes; ++i) {
+            const float logit = logits[blocks[b].begin + i];
+            if (logit > floors[b * block_cells + i] && logit < infinity) hit.mask |= 1U << i;
         }
-        masks[c] = static_cast<std::uint8_t>(mask);
+        if (hit.mask != 0) hits[found++] = hit;
     }
+    return found;
+}
+
+void sigmoids(const float* x, int count, float* out) {
+    for (int i = 0; i < count; ++i) out[i] = sigmoid(x[i]);
 }
 
 }  // namespace
 
-const ProposalKernels proposal_kernels_scalar = {objectness_above, best_class, classes_above};
+const ProposalKernels proposal_kernels_scalar = {find_blocks, best_class, class_above, sigmoids};
 
 }  // namespace yolo_edge

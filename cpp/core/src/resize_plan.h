@@ -30,6 +30,9 @@ struct ResizePlan {
         0;  ///< Leading columns whose second pixel lies in the row; the others copy their first.
     int wide_columns = 0;  ///< Leading columns whose eight bytes from the first pixel on lie in the row.
 
+    /// Exactly half the size on both axes, where the arithmetic comes to the mean of 2 x 2 pixels.
+    bool halves() const { return source.height == 2 * resized.height && source.width == 2 * resized.width; }
+
     /// Computes the plan for these sizes; does nothing when it holds them already.
     void prepare(SizeHW source_size, SizeHW resized_size);
 };

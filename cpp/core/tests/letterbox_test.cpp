@@ -7,10 +7,12 @@
 #include <stdexcept>
 #include <vector>
 
+#include "levels.h"
 #include "random.h"
 
 using namespace yolo_edge;
 using yolo_edge::testing::Random;
+using yolo_edge::testing::subcase_per_level;
 
 namespace {
 
@@ -94,8 +96,9 @@ void check_against_naive(Letterbox& letterbox, const ImageView& image, const Let
 }  // namespace
 
 TEST_CASE("letterbox equals the naive arithmetic on random geometries") {
+    const SimdLevel simd = subcase_per_level();
     Random random(1);
-    Letterbox letterbox;  // one object for all: stale rows or plans of an earlier image would show
+    Letterbox letterbox({}, simd);  // one object for all: stale rows or plans of an earlier image would show
     for (int i = 0; i < 120; ++i) {
         const int limit = i < 40 ? 9 : 160;
         const int height = random.integer(1, limit);
@@ -113,8 +116,9 @@ TEST_CASE("letterbox equals the naive arithmetic on random geometries") {
 }
 
 TEST_CASE("letterbox equals the naive arithmetic at exact ratios") {
+    const SimdLevel simd = subcase_per_level();
     Random random(2);
-    Letterbox letterbox;
+    Letterbox letterbox({}, simd);
     LetterboxOptions options;
     options.size = {64, 96};
     for (const SizeHW source :
@@ -131,6 +135,7 @@ TEST_CASE("letterbox equals the naive arithmetic at exact ratios") {
 }
 
 TEST_CASE("letterbox obeys mean, scale, padding value and both channel orders") {
+    const SimdLevel simd = subcase_per_level();
     Random random(3);
     Normalization normalization;
     normalization.mean = {123.675, 116.28, 103.53};
@@ -143,7 +148,7 @@ TEST_CASE("letterbox obeys mean, scale, padding value and both channel orders") 
         for (const ChannelOrder pixels : {ChannelOrder::bgr, ChannelOrder::rgb}) {
             normalization.channels = tensor;
             image.view.order = pixels;
-            Letterbox letterbox(normalization);
+            Letterbox letterbox(normalization, simd);
             check_against_naive(letterbox, image.view, letterbox_geometry({37, 91}, options));
         }
     }

@@ -13,10 +13,17 @@ using yolo_edge::testing::Random;
 
 namespace {
 
+/// What every instruction set keeps.
 std::vector<int> nms(const std::vector<Proposal>& proposals, const NmsOptions& options = {}) {
     NmsBuffers buffers;
     std::vector<int> kept;
-    nms_sorted(proposals, options, buffers, kept);
+    nms_sorted(proposals, options, buffers, kept, SimdLevel::scalar);
+    for (const SimdLevel simd : simd_levels()) {
+        CAPTURE(name_of(simd));
+        std::vector<int> same;
+        nms_sorted(proposals, options, buffers, same, simd);
+        CHECK(same == kept);
+    }
     return kept;
 }
 

@@ -43,10 +43,23 @@ struct Head {
     }
 };
 
+bool same_bits(const std::vector<Proposal>& a, const std::vector<Proposal>& b) {
+    static_assert(sizeof(Proposal) == 6 * 4, "no padding bytes");
+    return a.size() == b.size() &&
+           (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(Proposal)) == 0);
+}
+
+/// What every instruction set finds.
 std::vector<Proposal> proposals(const Head& head, const ProposalOptions& options = {}) {
     ProposalBuffers buffers;
     std::vector<Proposal> out;
-    generate_proposals(head.view(), head.spec, options, buffers, out);
+    generate_proposals(head.view(), head.spec, options, buffers, out, SimdLevel::scalar);
+    for (const SimdLevel simd : simd_levels()) {
+        CAPTURE(name_of(simd));
+        std::vector<Proposal> same;
+        generate_proposals(head.view(), head.spec, options, buffers, same, simd);
+        CHECK(same_bits(same, out));
+    }
     return out;
 }
 
@@ -82,12 +95,6 @@ std::vector<Proposal> naive_proposals(Head head, const ProposalOptions& options)
         }
     }
     return out;
-}
-
-bool same_bits(const std::vector<Proposal>& a, const std::vector<Proposal>& b) {
-    static_assert(sizeof(Proposal) == 6 * 4, "no padding bytes");
-    return a.size() == b.size() &&
-           (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(Proposal)) == 0);
 }
 
 const HeadSpec two_anchors = {8, {{10, 13}, {16, 30}}};

@@ -6,6 +6,7 @@
 #include "yolo_edge/image.h"
 #include "yolo_edge/letterbox_geometry.h"
 #include "yolo_edge/normalization.h"
+#include "yolo_edge/simd.h"
 
 namespace yolo_edge {
 
@@ -16,8 +17,9 @@ namespace yolo_edge {
 /// first frame of a size. An object serves one thread at a time.
 class Letterbox {
   public:
-    /// Throws std::invalid_argument when a normalised value is not finite.
-    explicit Letterbox(const Normalization& normalization = {});
+    /// Throws std::invalid_argument when a normalised value is not finite or the SIMD level does not run
+    /// here.
+    explicit Letterbox(const Normalization& normalization = {}, SimdLevel simd = best_simd_level());
     ~Letterbox();
     Letterbox(Letterbox&&) noexcept;
     Letterbox& operator=(Letterbox&&) noexcept;

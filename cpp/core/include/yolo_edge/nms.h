@@ -1,9 +1,10 @@
 #pragma once
 
-#include <array>
+#include <memory>
 #include <vector>
 
 #include "yolo_edge/proposals.h"
+#include "yolo_edge/simd.h"
 
 namespace yolo_edge {
 
@@ -14,22 +15,19 @@ struct NmsOptions {
     int max_candidates = 30000;  ///< How many boxes enter NMS at most (see sort_descending); bounds the time.
 };
 
-/// Eight kept boxes of one class, as structure of arrays, and the block that follows in that class.
-struct KeptBlock {
-    std::array<float, 8> x0;
-    std::array<float, 8> y0;
-    std::array<float, 8> x1;
-    std::array<float, 8> y1;
-    std::array<float, 8> area;
-    int count = 0;
-    int next = -1;
-};
-
 /// Working memory of nms_sorted; keep it between calls and nothing is allocated once it has grown.
-struct NmsBuffers {
-    std::vector<KeptBlock> blocks;
-    std::vector<int> first_block;  ///< Per class, -1 when it has none.
-    std::vector<int> last_block;
+class NmsBuffers {
+  public:
+    NmsBuffers();
+    ~NmsBuffers();
+    NmsBuffers(NmsBuffers&&) noexcept;
+    NmsBuffers& operator=(NmsBuffers&&) noexcept;
+
+    struct Chains;
+    Chains& chains() { return *chains_; }
+
+  private:
+    std::unique_ptr<Chains> chains_;
 };
 
 /// Greedy non-maximum suppression over proposals sorted by falling score; writes the indices kept, in order.
@@ -40,6 +38,6 @@ struct NmsBuffers {
 ///
 /// Throws std::invalid_argument for an IoU outside 0..1, max_detections < 1 or a class id outside 0..65,535.
 void nms_sorted(const std::vector<Proposal>& proposals, const NmsOptions& options, NmsBuffers& buffers,
-                std::vector<int>& kept);
+                std::vector<int>& kept, SimdLevel simd = best_simd_level());
 
 }  // namespace yolo_edge

@@ -5,6 +5,7 @@
 #include "yolo_edge/letterbox_geometry.h"
 #include "yolo_edge/nms.h"
 #include "yolo_edge/proposals.h"
+#include "yolo_edge/simd.h"
 #include "yolo_edge/sort.h"
 
 namespace yolo_edge {
@@ -15,7 +16,7 @@ namespace yolo_edge {
 class Postprocessor {
   public:
     /// `heads` in the order in which run() gets them; any number, any order of strides.
-    explicit Postprocessor(std::vector<HeadSpec> heads);
+    explicit Postprocessor(std::vector<HeadSpec> heads, SimdLevel simd = best_simd_level());
 
     const std::vector<HeadSpec>& heads() const { return heads_; }
 
@@ -28,6 +29,7 @@ class Postprocessor {
 
   private:
     std::vector<HeadSpec> heads_;
+    SimdLevel simd_;
     ProposalBuffers proposal_buffers_;
     std::vector<Proposal> proposals_;
     SortBuffers sort_buffers_;

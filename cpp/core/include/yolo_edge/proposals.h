@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
+#include <memory>
 #include <vector>
+
+#include "yolo_edge/simd.h"
 
 namespace yolo_edge {
 
@@ -47,8 +49,18 @@ struct ProposalOptions {
 };
 
 /// Working memory of generate_proposals; keep it between calls and nothing is allocated once it has grown.
-struct ProposalBuffers {
-    std::vector<std::uint8_t> class_masks;
+class ProposalBuffers {
+  public:
+    ProposalBuffers();
+    ~ProposalBuffers();
+    ProposalBuffers(ProposalBuffers&&) noexcept;
+    ProposalBuffers& operator=(ProposalBuffers&&) noexcept;
+
+    struct Lists;
+    Lists& lists() { return *lists_; }
+
+  private:
+    std::unique_ptr<Lists> lists_;
 };
 
 /// Throws std::invalid_argument for a stride below 1 or when there is no anchor or one without a positive
@@ -70,6 +82,7 @@ int count_classes(const HeadView& head, const HeadSpec& spec);
 /// Throws std::invalid_argument for a threshold outside 0..1, a stride below 1, no or non-positive anchors,
 /// channels that do not fit the anchors, an unknown class id or a plane stride below ny * nx.
 void generate_proposals(const HeadView& head, const HeadSpec& spec, const ProposalOptions& options,
-                        ProposalBuffers& buffers, std::vector<Proposal>& out);
+                        ProposalBuffers& buffers, std::vector<Proposal>& out,
+                        SimdLevel simd = best_simd_level());
 
 }  // namespace yolo_edge

@@ -10,6 +10,7 @@ namespace yolo_edge {
 /// Working memory of sort_descending; keep it between calls and nothing is allocated once it has grown.
 struct SortBuffers {
     std::vector<std::uint64_t> keys;
+    std::vector<std::uint64_t> spare_keys;
     std::vector<Proposal> sorted;
 };
 

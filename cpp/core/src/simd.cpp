@@ -1,0 +1,64 @@
+#include "yolo_edge/simd.h"
+
+#include <algorithm>
+
+#include "argument_error.h"
+#include "kernels.h"
+
+namespace yolo_edge {
+namespace {
+
+std::vector<SimdLevel> find_levels() {
+    std::vector<SimdLevel> levels = {SimdLevel::scalar};
+#ifdef YOLO_EDGE_HAVE_NEON
+    levels.push_back(SimdLevel::neon);  // every 64-bit ARM processor has it
+#endif
+#ifdef YOLO_EDGE_HAVE_AVX2
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) levels.push_back(SimdLevel::avx2);
+#endif
+    return levels;
+}
+
+}  // namespace
+
+const std::vector<SimdLevel>& simd_levels() {
+    static const std::vector<SimdLevel> levels = find_levels();
+    return levels;
+}
+
+SimdLevel best_simd_level() {
+    return simd_levels().back();
+}
+
+std::string_view name_of(SimdLevel level) {
+    switch (level) {
+        case SimdLevel::scalar:
+            return "scalar";
+        case SimdLevel::neon:
+            return "neon";
+        case SimdLevel::avx2:
+            return "avx2";
+    }
+    throw argument_error("SimdLevel is ", static_cast<int>(level), "; it must be scalar, neon or avx2");
+}
+
+const Kernels& kernels_for(SimdLevel level) {
+    static constexpr Kernels scalar = {&letterbox_kernels_scalar, &proposal_kernels_scalar,
+                                       &nms_kernels_scalar};
+    const std::vector<SimdLevel>& levels = simd_levels();
+    if (std::find(levels.begin(), levels.end(), level) == levels.end()) {
+        throw argument_error("the SIMD level ", name_of(level), " does not run here; the best that does is ",
+                             name_of(best_simd_level()));
+    }
+#ifdef YOLO_EDGE_HAVE_AVX2
+    static constexpr Kernels avx2 = {&letterbox_kernels_avx2, &proposal_kernels_avx2, &nms_kernels_avx2};
+    if (level == SimdLevel::avx2) return avx2;
+#endif
+#ifdef YOLO_EDGE_HAVE_NEON
+    static constexpr Kernels neon = {&letterbox_kernels_neon, &proposal_kernels_neon, &nms_kernels_neon};
+    if (level == SimdLevel::neon) return neon;
+#endif
+    return scalar;
+}
+
+}  // namespace yolo_edge

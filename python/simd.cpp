@@ -1,0 +1,40 @@
+#include "simd.h"
+
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <stdexcept>
+
+#include "register.h"
+
+namespace py = pybind11;
+
+namespace yolo_edge {
+
+SimdLevel simd_level(const std::optional<std::string>& name) {
+    if (!name) return best_simd_level();
+    std::string known;
+    for (const SimdLevel level : simd_levels()) {
+        if (*name == name_of(level)) return level;
+        known += (known.empty() ? "'" : ", '") + std::string(name_of(level)) + "'";
+    }
+    throw std::invalid_argument("simd is '" + *name + "'; this machine runs " + known);
+}
+
+void register_simd(py::module_& m) {
+    m.def(
+        "simd_levels",
+        [] {
+            py::list names;
+            for (const SimdLevel level : simd_levels()) names.append(py::str(std::string(name_of(level))));
+            return py::tuple(names);
+        },
+        R"(Names the instruction sets that the kernels can use here, slowest first.
+
+All give the same bits; only the time differs.
+
+Returns:
+    'scalar', then 'neon' or 'avx2' where the processor has it.)");
+}
+
+}  // namespace yolo_edge
