@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pybind11
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
@@ -25,6 +26,8 @@ class CMakeBuild(build_ext):
             "-DYOLO_EDGE_BUILD_PYTHON=ON",
             f"-DPython_EXECUTABLE={sys.executable}",
             f"-DYOLO_EDGE_PYTHON_OUTPUT_DIR={module.parent}",
+            # In an isolated build only this process sees the build requirements, not the python that CMake runs.
+            f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
         ]
         toolchain = os.environ.get("CMAKE_TOOLCHAIN_FILE")
         if toolchain:
