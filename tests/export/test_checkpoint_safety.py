@@ -188,6 +188,9 @@ def repeated_set(size: int, times: int) -> bytes:
         pytest.param(b"\x80\x02N" + b"2" * 1_000_000 + b".", id="many copies"),
         pytest.param(b"\x80\x02X\xff\xff\xff\x7fabc.", id="long text that is not there"),
         pytest.param(b"\x80\x02\x8b\xff\xff\xff\x7f.", id="long number that is not there"),
+        pytest.param(
+            b"\x80\x02\x8b" + (1 << 20).to_bytes(4, "little") + b"\x01" * (1 << 20) + b".", id="long number"
+        ),
         pytest.param(b"\x80\x02h\x05.", id="unknown memo"),
         pytest.param(b"\x80\x02\x82\x05.", id="extension"),
         pytest.param(b"\x80\x02", id="no end"),

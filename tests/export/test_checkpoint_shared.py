@@ -45,11 +45,15 @@ def test_published_checkpoints(
 @pytest.mark.parametrize(
     "name",
     [
+        "yolov5-mobilenetv3s",
         "yolov5-shufflenetv2",
         "yolov5-v1.0-s",
         "yolov5-v3.1-s",
         "yolov5-v5.0-s",
         "yolov5-v7.0-m",
+        "yolov5-v7.0-s-ghost",
+        "yolov5lite-c",
+        "yolov5lite-g",
     ],
 )
 def test_heads_equal_those_of_the_original_code(shared: Path, name: str) -> None:

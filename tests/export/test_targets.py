@@ -77,9 +77,25 @@ def test_one_export_runs_at_every_size(tmp_path: Path, checkpoint: Checkpoint, n
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("model", ["v5lite-e", "v5lite-s", "yolov5n"])
-def test_published_checkpoints(tmp_path: Path, shared: Path, model: str) -> None:
-    checkpoint = read_checkpoint(shared / "models" / f"{model}.pt")
+@pytest.mark.parametrize(
+    "model",
+    [
+        "models/v5lite-e",
+        "models/v5lite-s",
+        "models/yolov5n",
+        "fixtures/yolov5-mobilenetv3s",
+        "fixtures/yolov5-shufflenetv2",
+        "fixtures/yolov5-v1.0-s",
+        "fixtures/yolov5-v3.1-s",
+        "fixtures/yolov5-v5.0-s",
+        "fixtures/yolov5-v7.0-m",
+        "fixtures/yolov5-v7.0-s-ghost",
+        "fixtures/yolov5lite-c",
+        "fixtures/yolov5lite-g",
+    ],
+)
+def test_real_architectures(tmp_path: Path, shared: Path, model: str) -> None:
+    checkpoint = read_checkpoint(shared / f"{model}.pt")
     intermediate = OnnxIntermediate(checkpoint)
     for name in ("onnx", "ncnn"):
         result = convert(name, checkpoint, tmp_path, intermediate=intermediate)

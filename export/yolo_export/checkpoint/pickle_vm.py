@@ -26,6 +26,8 @@ MAX_PICKLE_BYTES = 32 << 20
 _KEY_TYPES = (str, int, bool, bytes, type(None))
 #: Beyond this an integer's hash wraps round, and keys can be chosen that all collide.
 _MAX_KEY = 1 << 60
+#: Integers of a checkpoint fit 64 bits. Writing one of a million digits into a message would take hours.
+_MAX_INTEGER_BITS = 1024
 
 #: Opcodes whose argument is the value itself.
 _CONSTANTS = frozenset(
@@ -95,6 +97,8 @@ class _Machine:
     def step(self, opcode: str, argument: Any) -> None:
         """Interpret one opcode."""
         if opcode in _CONSTANTS:
+            if type(argument) is int and argument.bit_length() > _MAX_INTEGER_BITS:
+                raise ValueError(f"an integer of {argument.bit_length()} bits")
             self._stack.append(argument)
         elif opcode in _LITERALS:
             self._stack.append(_LITERALS[opcode])

@@ -6,12 +6,23 @@ import copy
 
 from yolo_export.lower.batch_norm import fold_batch_norm
 from yolo_export.lower.channel_shuffle import open_channel_shuffle
+from yolo_export.lower.focus import merge_focus
+from yolo_export.lower.pooling import chain_pooling
+from yolo_export.lower.repvgg import reparameterize
+from yolo_export.lower.squeeze_excite import unflatten_excite
 from yolo_export.models import Network
 
 __all__ = ["lower"]
 
 _PASSES = {
-    "onnx": (fold_batch_norm, open_channel_shuffle),
+    "onnx": (
+        reparameterize,
+        fold_batch_norm,
+        merge_focus,
+        chain_pooling,
+        unflatten_excite,
+        open_channel_shuffle,
+    ),
 }
 
 

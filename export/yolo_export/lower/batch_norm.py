@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from yolo_export.models import BottleneckCSP, Conv, DepthwiseSeparable
+from yolo_export.lower.convolution import conv_numbers, make_conv, norm_numbers
+from yolo_export.models import BottleneckCSP, Conv, ConvBnHardswish, ConvHardSwish, DepthwiseSeparable
 
 __all__ = ["fold_batch_norm", "folded"]
 
 #: Blocks that run a convolution and at once a batch norm, by the names of both.
 _PAIRS: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
     Conv: (("conv", "bn"),),
+    ConvBnHardswish: (("conv", "bn"),),
+    ConvHardSwish: (("conv", "bn"),),
     DepthwiseSeparable: (("conv1", "bn1"), ("conv2", "bn2")),
 }
 
@@ -28,8 +31,8 @@ def fold_batch_norm(network: nn.Module) -> None:
                 for conv_name, norm_name in pairs:
                     _fold_pair(module, conv_name, norm_name)
         if isinstance(module, nn.Sequential):
-            for first, second in zip(range(len(module)), range(1, len(module))):
-                _fold_pair(module, str(first), str(second))
+            for index in range(len(module) - 1):
+                _fold_pair(module, str(index), str(index + 1))
         if isinstance(module, BottleneckCSP):
             _fold_joined(module)
 
@@ -37,16 +40,14 @@ def fold_batch_norm(network: nn.Module) -> None:
 def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     """One convolution with the numbers of both.
 
-    Computed in float64 and rounded once: ``w' = w * s`` and ``b' = (b - mean) * s + beta`` with
-    ``s = gamma / sqrt(var + eps)`` for each output channel.
+    Computed in float64 and rounded once: ``w' = w * scale`` and ``b' = b * scale + shift`` for each output
+    channel.
 
     Args:
         conv: With or without bias.
         norm: In evaluation mode, of as many channels as ``conv`` puts out.
     """
-    scale, shift = _affine(norm)
-    bias = torch.zeros_like(scale) if conv.bias is None else conv.bias.detach().double()
-    return _with_numbers(conv, conv.weight.detach().double() * scale.view(-1, 1, 1, 1), bias * scale + shift)
+    return _scaled(conv, *norm_numbers(norm))
 
 
 def _fold_pair(parent: nn.Module, conv_name: str, norm_name: str) -> None:
@@ -58,44 +59,22 @@ def _fold_pair(parent: nn.Module, conv_name: str, norm_name: str) -> None:
 
 def _fold_joined(block: BottleneckCSP) -> None:
     """The norm there follows two joined convolutions; each takes its own channels of it."""
-    norm = block.bn
-    if not isinstance(norm, nn.BatchNorm2d):
+    if not isinstance(block.bn, nn.BatchNorm2d):
         return
-    scale, shift = _affine(norm)
-    start = 0
-    for name in ("cv3", "cv2"):
-        conv: nn.Conv2d = getattr(block, name)
-        part = slice(start, start + conv.out_channels)
-        start = part.stop
-        bias = torch.zeros_like(scale[part]) if conv.bias is None else conv.bias.detach().double()
-        weight = conv.weight.detach().double() * scale[part].view(-1, 1, 1, 1)
-        setattr(block, name, _with_numbers(conv, weight, bias * scale[part] + shift[part]))
+    scale, shift = norm_numbers(block.bn)
+    split = block.cv3.out_channels
+    block.cv3 = _scaled(block.cv3, scale[:split], shift[:split])
+    block.cv2 = _scaled(block.cv2, scale[split:], shift[split:])
     block.bn = nn.Identity()
 
 
-def _affine(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scale and shift of each channel, float64."""
-    if norm.running_mean is None or norm.running_var is None:
-        raise ValueError("a batch norm without running statistics cannot be folded")
-    mean, variance = norm.running_mean.double(), norm.running_var.double()
-    gamma = torch.ones_like(mean) if norm.weight is None else norm.weight.detach().double()
-    beta = torch.zeros_like(mean) if norm.bias is None else norm.bias.detach().double()
-    scale = gamma / torch.sqrt(variance + norm.eps)
-    return scale, beta - mean * scale
-
-
-def _with_numbers(conv: nn.Conv2d, weight: torch.Tensor, bias: torch.Tensor) -> nn.Conv2d:
-    """A convolution like ``conv`` with other numbers, rounded to float32."""
-    made = nn.Conv2d(
-        conv.in_channels,
-        conv.out_channels,
-        (conv.kernel_size[0], conv.kernel_size[1]),
-        stride=(conv.stride[0], conv.stride[1]),
-        padding=conv.padding if isinstance(conv.padding, str) else (conv.padding[0], conv.padding[1]),
-        dilation=(conv.dilation[0], conv.dilation[1]),
+def _scaled(conv: nn.Conv2d, scale: torch.Tensor, shift: torch.Tensor) -> nn.Conv2d:
+    weight, bias = conv_numbers(conv)
+    return make_conv(
+        weight * scale.view(-1, 1, 1, 1),
+        bias * scale + shift,
+        stride=conv.stride,
+        padding=conv.padding,
+        dilation=conv.dilation,
         groups=conv.groups,
-        device="meta",
     )
-    made.weight = nn.Parameter(weight.float(), requires_grad=False)
-    made.bias = nn.Parameter(bias.float(), requires_grad=False)
-    return made.eval()

@@ -7,8 +7,17 @@ from yolo_export.models.conv import Conv, DWConv, Focus
 from yolo_export.models.csp import C3, Bottleneck, BottleneckCSP
 from yolo_export.models.depthwise import DepthwiseSeparable
 from yolo_export.models.detect import Detect
+from yolo_export.models.ghost import C3Ghost, GhostBottleneck, GhostConv
 from yolo_export.models.graph import NETWORKS, Network
 from yolo_export.models.joining import Add, Concat
+from yolo_export.models.lcnet import ConvBnHardswish, ConvExcite, LastConv, LCBlock
+from yolo_export.models.mobilenet import (
+    ConvHardSwish,
+    HardSigmoid,
+    HardSwish,
+    InvertedResidual,
+    SqueezeExcite,
+)
 from yolo_export.models.pooling import SPP, SPPF
 from yolo_export.models.registry import (
     CONTAINERS,
@@ -19,6 +28,7 @@ from yolo_export.models.registry import (
     find_torch_module,
     known_blocks,
 )
+from yolo_export.models.repvgg import Absent, RepVGGBlock
 from yolo_export.models.shufflenet import ChannelShuffle, ConvMaxPool, ShuffleBlock
 
 __all__ = [
@@ -27,22 +37,36 @@ __all__ = [
     "NETWORKS",
     "SPP",
     "SPPF",
+    "Absent",
     "Add",
     "Attribute",
     "Block",
     "Bottleneck",
     "BottleneckCSP",
+    "C3Ghost",
     "ChannelShuffle",
     "Concat",
     "Conv",
+    "ConvBnHardswish",
+    "ConvExcite",
+    "ConvHardSwish",
     "ConvMaxPool",
     "DWConv",
     "DepthwiseSeparable",
     "Detect",
     "Fields",
     "Focus",
+    "GhostBottleneck",
+    "GhostConv",
+    "HardSigmoid",
+    "HardSwish",
+    "InvertedResidual",
+    "LCBlock",
+    "LastConv",
     "Network",
+    "RepVGGBlock",
     "ShuffleBlock",
+    "SqueezeExcite",
     "find_block",
     "find_torch_module",
     "known_blocks",
