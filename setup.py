@@ -16,24 +16,26 @@ class CMakeBuild(build_ext):
     """Configures and builds one CMake tree and leaves the module where setuptools expects it."""
 
     def build_extension(self, ext: Extension) -> None:
+        """Builds the module; CMAKE_TOOLCHAIN_FILE of the environment is passed on, for cross-compiling."""
         module = Path(self.get_ext_fullpath(ext.name)).resolve()
         build = Path(self.build_temp).resolve()
         build.mkdir(parents=True, exist_ok=True)
         configure = [
             "cmake",
             str(ROOT),
+            "-GNinja",
             "-DCMAKE_BUILD_TYPE=Release",
             "-DYOLO_EDGE_BUILD_PYTHON=ON",
             f"-DPython_EXECUTABLE={sys.executable}",
             f"-DYOLO_EDGE_PYTHON_OUTPUT_DIR={module.parent}",
-            # In an isolated build only this process sees the build requirements, not the python that CMake runs.
+            # In an isolated build only this process sees the build requirements, not a python that CMake runs.
             f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
         ]
         toolchain = os.environ.get("CMAKE_TOOLCHAIN_FILE")
         if toolchain:
             configure.append(f"-DCMAKE_TOOLCHAIN_FILE={toolchain}")
         subprocess.run(configure, cwd=build, check=True)
-        subprocess.run(["cmake", "--build", ".", "--parallel"], cwd=build, check=True)
+        subprocess.run(["cmake", "--build", "."], cwd=build, check=True)
 
 
 setup(ext_modules=[Extension("yolo_edge._core", sources=[])], cmdclass={"build_ext": CMakeBuild})
