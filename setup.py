@@ -28,7 +28,7 @@ class CMakeBuild(build_ext):
             "-DYOLO_EDGE_BUILD_PYTHON=ON",
             f"-DPython_EXECUTABLE={sys.executable}",
             f"-DYOLO_EDGE_PYTHON_OUTPUT_DIR={module.parent}",
-            # In an isolated build only this process sees the build requirements, not a python that CMake runs.
+            # In an isolated build only this process sees the build requirements, CMake would not.
             f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
         ]
         toolchain = os.environ.get("CMAKE_TOOLCHAIN_FILE")
