@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from yolo_edge.detector import Detector
     from yolo_edge.errors import BundleError, EngineError, MissingExtraError, SinkError, SourceError
     from yolo_edge.options import DetectOptions
+    from yolo_edge.pipeline import watch
 
 __all__ = [
     "Bundle",
@@ -33,6 +34,7 @@ __all__ = [
     "SourceError",
     "__version__",
     "load_bundle",
+    "watch",
 ]
 
 _HOME = {
@@ -47,6 +49,7 @@ _HOME = {
     "SourceError": "errors",
     "__version__": "_core",
     "load_bundle": "bundle",
+    "watch": "pipeline",
 }
 
 

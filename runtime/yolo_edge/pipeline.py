@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
+from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
 from yolo_edge.options import DetectOptions
 from yolo_edge.progress import Progress
-from yolo_edge.sinks import Sink
-from yolo_edge.sources import FailedFrame, Source
+from yolo_edge.sinks import Sink, StopRun
+from yolo_edge.sources import FailedFrame, Frame, Source
 
 
 @dataclass
@@ -32,6 +37,16 @@ class RunStatistics:
         """Frames per second from the first frame to the last."""
         return self.frames / self.elapsed_s if self.elapsed_s > 0 else 0.0
 
+    def add(self, detections: Detections, elapsed_s: float) -> None:
+        """Counts a frame."""
+        self.frames += 1
+        self.detections += len(detections)
+        self.elapsed_s = elapsed_s
+        if times := detections.times:
+            self.stage_ms["letterbox"] += times.letterbox_ms
+            self.stage_ms["inference"] += times.inference_ms
+            self.stage_ms["postprocess"] += times.postprocess_ms
+
     def describe(self) -> str:
         """One line for people."""
         stages = ", ".join(
@@ -52,7 +67,7 @@ def run(
     sinks: Sequence[Sink],
     *,
     options: DetectOptions,
-    progress: Progress,
+    progress: Progress | None = None,
     max_frames: int | None = None,
     statistics: RunStatistics | None = None,
 ) -> RunStatistics:
@@ -63,7 +78,7 @@ def run(
         sources: Closed here, each after its last frame.
         sinks: Every result goes to each; the caller closes them.
         options: Thresholds and limits.
-        progress: Told of every frame.
+        progress: Told of every frame; None for none.
         max_frames: Stop after so many frames in all.
         statistics: Figures are added here as they come, so that they are there after an interruption too.
 
@@ -71,29 +86,80 @@ def run(
         SinkError: An output cannot be written.
     """
     figures = statistics if statistics is not None else RunStatistics()
-    started = time.monotonic()
-    for source in sources:
-        dropped_before = figures.dropped
-        with source:
-            for item in source:
-                figures.dropped = dropped_before + source.dropped
-                if isinstance(item, FailedFrame):
-                    figures.failures += 1
-                    progress.message(item.error)
-                    for sink in sinks:
-                        sink.fail(item)
-                    continue
-                detections = detector.detect(item.image, options=options)
-                for sink in sinks:
-                    sink.write(item, detections)
-                figures.frames += 1
-                figures.detections += len(detections)
-                figures.elapsed_s = time.monotonic() - started
-                if times := detections.times:
-                    figures.stage_ms["letterbox"] += times.letterbox_ms
-                    figures.stage_ms["inference"] += times.inference_ms
-                    figures.stage_ms["postprocess"] += times.postprocess_ms
-                progress.frame(source, figures.frames, figures.fps, len(detections))
-                if max_frames is not None and figures.frames >= max_frames:
-                    return figures
+    with contextlib.suppress(StopRun):
+        for source in sources:
+            with source:
+                _run_source(detector, source, sinks, options, progress, max_frames, figures)
     return figures
+
+
+def watch(
+    detector: Detector,
+    source: str | Iterable[str] | Iterable[npt.NDArray[np.uint8]],
+    on_result: Callable[[Frame, Detections], object],
+    *,
+    on_failure: Callable[[FailedFrame], object] | None = None,
+    options: DetectOptions | None = None,
+    every: int = 1,
+    max_frames: int | None = None,
+) -> RunStatistics:
+    """Calls back for every frame of a source, in the calling thread.
+
+    Args:
+        detector: What detects.
+        source: What ``yolo-edge run`` takes (an image, folder, glob pattern, video file or ``camN``), a list
+            of such names, or images: uint8 arrays (height, width, 3), BGR.
+        on_result: Called with each frame and its detections; when it returns False the run ends.
+        on_failure: Called with what could not be read; None raises it as a SourceError.
+        options: Thresholds and limits; None means the defaults.
+        every: Take only each N-th frame.
+        max_frames: Stop after so many frames.
+
+    Raises:
+        SourceError: The source cannot be opened, or something in it cannot be read and there is no
+            ``on_failure``.
+
+    Example:
+        >>> with Detector("best.edge") as detector:                       # doctest: +SKIP
+        ...     watch(detector, "cam0", lambda frame, found: print(frame.index, found.class_names))
+    """
+    from yolo_edge.sinks.callback import CallbackSink
+    from yolo_edge.sources import open_source
+
+    opened = open_source(source, every)
+    sink = CallbackSink(on_result, on_failure)
+    return run(detector, opened, [sink], options=options or DetectOptions(), max_frames=max_frames)
+
+
+def _run_source(
+    detector: Detector,
+    source: Source,
+    sinks: Sequence[Sink],
+    options: DetectOptions,
+    progress: Progress | None,
+    max_frames: int | None,
+    figures: RunStatistics,
+) -> None:
+    """Adds one source to the figures.
+
+    Raises:
+        StopRun: There are enough frames, or an output has enough.
+    """
+    dropped_before, elapsed_before, started = figures.dropped, figures.elapsed_s, time.monotonic()
+    for item in source:
+        figures.dropped = dropped_before + source.dropped
+        if isinstance(item, FailedFrame):
+            figures.failures += 1
+            if progress:
+                progress.message(item.error)
+            for sink in sinks:
+                sink.fail(item)
+            continue
+        detections = detector.detect(item.image, options=options)
+        figures.add(detections, elapsed_before + time.monotonic() - started)
+        for sink in sinks:
+            sink.write(item, detections)
+        if progress:
+            progress.frame(source, figures.frames, figures.fps, len(detections))
+        if max_frames is not None and figures.frames >= max_frames:
+            raise StopRun

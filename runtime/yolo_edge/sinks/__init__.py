@@ -5,6 +5,6 @@ To add one: a file here with a :class:`~yolo_edge.sinks.base.Sink`, and its flag
 
 from __future__ import annotations
 
-from yolo_edge.sinks.base import Sink
+from yolo_edge.sinks.base import Sink, StopRun
 
-__all__ = ["Sink"]
+__all__ = ["Sink", "StopRun"]

@@ -9,6 +9,10 @@ from yolo_edge.detections import Detections
 from yolo_edge.sources.base import FailedFrame, Frame
 
 
+class StopRun(Exception):  # noqa: N818 - no error
+    """Raised by an output that has enough: the run ends cleanly after this frame."""
+
+
 class Sink(ABC):
     """Takes one result after the other. What was written stays whole if the power fails at the next one.
 

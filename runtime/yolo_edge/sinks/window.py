@@ -8,7 +8,7 @@ from yolo_edge.detections import Detections
 from yolo_edge.drawing import draw_detections
 from yolo_edge.errors import SinkError
 from yolo_edge.packages import require_cv2
-from yolo_edge.sinks.base import Sink
+from yolo_edge.sinks.base import Sink, StopRun
 from yolo_edge.sources.base import Frame
 
 _QUIT_KEYS = (ord("q"), 27)
@@ -19,7 +19,7 @@ class WindowSink(Sink):
 
     Raises:
         SinkError: This OpenCV has no windows, or there is no screen.
-        KeyboardInterrupt: The user closed it.
+        StopRun: The user pressed the key.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class WindowSink(Sink):
                 "or apt install python3-opencv)"
             ) from None
         if key in _QUIT_KEYS:
-            raise KeyboardInterrupt
+            raise StopRun
 
     def close(self) -> None:
         if self._names:

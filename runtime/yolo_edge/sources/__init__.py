@@ -10,7 +10,7 @@ import glob
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yolo_edge.errors import SourceError
 from yolo_edge.sources.base import FailedFrame, Frame, Source
@@ -18,7 +18,7 @@ from yolo_edge.sources.base import FailedFrame, Frame, Source
 if TYPE_CHECKING:
     from yolo_edge.sources.images import ImagesSource
 
-__all__ = ["FailedFrame", "Frame", "Source", "open_sources", "redact"]
+__all__ = ["FailedFrame", "Frame", "Source", "open_source", "open_sources", "redact"]
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
@@ -73,6 +73,21 @@ def open_sources(specs: Iterable[str], every: int = 1) -> list[Source]:
             source.close()
         raise
     return sources
+
+
+def open_source(source: Any, every: int = 1) -> list[Source]:
+    """Opens what a program named: one name, several, or images as arrays.
+
+    Raises:
+        ValueError, SourceError: As :func:`open_sources`.
+    """
+    if isinstance(source, str):
+        return open_sources([source], every)
+    if isinstance(source, (list, tuple)) and source and all(isinstance(entry, str) for entry in source):
+        return open_sources(list(source), every)
+    from yolo_edge.sources.arrays import ArraySource
+
+    return [ArraySource(source, every)]
 
 
 def redact(text: str) -> str:
