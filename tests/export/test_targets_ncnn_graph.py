@@ -66,6 +66,22 @@ def test_what_is_not_a_shuffle_stays(old: str, new: str) -> None:
     assert fuse_channel_shuffle(layers) == layers
 
 
+def test_swish_of_a_row_needs_no_reshape() -> None:
+    row = """\
+Input        in0 0 1 x
+InnerProduct i0  1 1 x a 0=8
+Split        s0  1 2 a b c
+Sigmoid      s1  1 1 b d
+Reshape      r0  1 1 c g 12=0 13=0 6="1,1,//(8,0n),0n"
+BinaryOp     m0  2 1 g d e 0=2
+ReLU         y   1 1 e f
+"""
+    layers = fuse_swish(parse_param(graph(row)))
+    assert [layer.kind for layer in layers] == ["Input", "InnerProduct", "Swish", "ReLU"]
+    maps = parse_param(graph(row.replace("InnerProduct", "Convolution")))
+    assert fuse_swish(maps) == maps
+
+
 @pytest.mark.parametrize("product", ["b d", "d b"], ids=["blob first", "sigmoid first"])
 def test_swish_becomes_one_layer(product: str) -> None:
     layers = fuse_swish(parse_param(graph(SWISH.replace("b d", product))))

@@ -111,7 +111,7 @@ class Archive:
             )
         try:
             return zipfile.ZipFile(self._file)
-        except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError) as error:
+        except (zipfile.BadZipFile, RuntimeError, ValueError, OverflowError, OSError) as error:
             raise CheckpointError(
                 f"is cut short or damaged ({self.size_bytes} bytes, {clip(str(error))}); copy it again"
             ) from error
@@ -149,14 +149,7 @@ class Archive:
     def _read(self, name: str) -> bytes:
         try:
             return self._zip.read(name)
-        except (
-            zipfile.BadZipFile,
-            NotImplementedError,
-            RuntimeError,
-            EOFError,
-            ValueError,
-            OSError,
-        ) as error:
+        except (zipfile.BadZipFile, RuntimeError, EOFError, ValueError, OSError) as error:
             raise CheckpointError(f"is damaged at {clip(name)}: {clip(str(error))}; copy it again") from error
 
 

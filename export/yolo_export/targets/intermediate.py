@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_OPSET", "INPUT_NAME", "OPSETS", "OnnxIntermediate"]
 
-#: The newest operator set that torch's TorchScript exporter writes without conversion; onnxruntime 1.12,
-#: OpenVINO 2022.3, MNN 2.4 and all later ones read it.
+#: onnxruntime reads it since 1.12. Newer sets have nothing that these networks use, and older readers refuse
+#: them.
 DEFAULT_OPSET = 17
 #: Operator sets that the exporter can write.
 OPSETS = range(13, 21)

@@ -44,7 +44,9 @@ def fuse_channel_shuffle(layers: list[Layer]) -> list[Layer]:
 def fuse_swish(layers: list[Layer]) -> list[Layer]:
     """Replace ``x * sigmoid(x)`` by ncnn's own ``Swish``.
 
-    pnnx does so itself, except where the product is added to something at once, as in a shortcut.
+    pnnx does so itself, except where something follows that it writes into one expression with the product:
+    the addition of a shortcut, or the weighing of channels. There x is a row of numbers, which pnnx first
+    reshapes to 1x1 maps; ncnn multiplies maps by either.
 
     Args:
         layers: A graph, in order.
@@ -53,22 +55,41 @@ def fuse_swish(layers: list[Layer]) -> list[Layer]:
         The graph with every ``Split, Sigmoid, BinaryOp`` that is a swish replaced.
     """
     readers = _readers(layers)
+    makers = {blob: layer for layer in layers for blob in layer.outputs}
     swishes: dict[int, Layer] = {}
     gone: set[int] = set()
     for split in layers:
-        if split.kind != "Split" or len(split.outputs) != 2:
+        if split.kind != "Split" or len(split.inputs) != 1 or len(split.outputs) != 2:
             continue
-        ends = [layer for blob in split.outputs for layer in readers.get(blob, [])]
-        for sigmoid, product in (ends, ends[::-1]) if len(ends) == 2 else ():
-            if [sigmoid.kind, product.kind] != ["Sigmoid", "BinaryOp"] or product.params != _MULTIPLY:
-                continue
-            other = [blob for blob in split.outputs if blob not in sigmoid.inputs]
-            if sorted(product.inputs) == sorted([*sigmoid.outputs, *other]):
-                swishes[id(product)] = Layer(
-                    "Swish", f"swish_{len(swishes)}", split.inputs, product.outputs, {}
-                )
-                gone.update((id(split), id(sigmoid)))
+        maker = makers.get(split.inputs[0])
+        is_row = maker is not None and maker.kind == "InnerProduct"
+        for blob, other in (split.outputs, split.outputs[::-1]):
+            chain = _swish_chain(blob, other, readers, is_row)
+            if chain:
+                product = chain[-1]
+                name = f"swish_{len(swishes)}"
+                swishes[id(product)] = Layer("Swish", name, split.inputs, product.outputs, {})
+                gone.update(id(layer) for layer in (split, *chain[:-1]))
     return [swishes.get(id(layer), layer) for layer in layers if id(layer) not in gone]
+
+
+def _swish_chain(blob: str, other: str, readers: dict[str, list[Layer]], is_row: bool) -> list[Layer]:
+    """The layers after a Split that make a swish of its outputs, the product last; none if they do not."""
+    chain: list[Layer] = []
+    ends = [readers.get(each, []) for each in (blob, other)]
+    if [len(end) for end in ends] != [1, 1] or ends[0][0].kind != "Sigmoid":
+        return []
+    sigmoid, last = ends[0][0], ends[1][0]
+    if is_row and last.kind == "Reshape" and last.params.get("6", "").startswith('"1,1,'):
+        chain.append(last)
+        other = last.outputs[0]
+        if len(readers.get(other, [])) != 1:
+            return []
+        last = readers[other][0]
+    factors = [*sigmoid.outputs, other]
+    if last.kind != "BinaryOp" or last.params != _MULTIPLY or sorted(last.inputs) != sorted(factors):
+        return []
+    return [*chain, sigmoid, last] if len(readers.get(sigmoid.outputs[0], [])) == 1 else []
 
 
 def _readers(layers: list[Layer]) -> dict[str, list[Layer]]:
