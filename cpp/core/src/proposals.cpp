@@ -52,8 +52,9 @@ struct ProposalBuffers::Lists {
     std::vector<int> best;          ///< Best class: its id, or -1.
 
     std::vector<ClassHit> hits;  ///< All classes: by class, then by block.
-    std::vector<int> ends;       ///< Per place, the end of its part of the three lists that follow.
-    std::vector<int> hit_ids;    ///< By place, then by class.
+    std::size_t hit_count = 0;
+    std::vector<int> ends;     ///< Per place, the end of its part of the three lists that follow.
+    std::vector<int> hit_ids;  ///< By place, then by class.
     std::vector<float> hit_logits;
     std::vector<float> hit_probabilities;
 };
@@ -165,14 +166,16 @@ class AnchorDecoder {
                 logit_floor(static_cast<double>(options_.confidence) / lists_.objectness[place]);
         });
         const std::size_t blocks = lists_.blocks.size();
-        lists_.hits.resize(blocks * static_cast<std::size_t>(class_count_));
-        std::size_t hits = 0;
+        // Only ever grown: writing zeros over it for each head would show.
+        const std::size_t room = blocks * static_cast<std::size_t>(class_count_);
+        if (lists_.hits.size() < room) lists_.hits.resize(room);
+        std::size_t& hits = lists_.hit_count;
+        hits = 0;
         for (int c = 0; c < class_count_; ++c) {
             hits += static_cast<std::size_t>(
                 kernels_.class_above(plane(5 + c), cells_, lists_.blocks.data(), static_cast<int>(blocks), c,
                                      lists_.logits.data(), lists_.hits.data() + hits));
         }
-        lists_.hits.resize(hits);
         sort_hits_by_cell();
         lists_.hit_probabilities.resize(lists_.hit_logits.size());
         kernels_.sigmoids(lists_.hit_logits.data(), static_cast<int>(lists_.hit_logits.size()),
@@ -182,7 +185,8 @@ class AnchorDecoder {
     /// Counting sort: how many per place, where each place begins, then each hit to its place.
     void sort_hits_by_cell() {
         const auto for_each_hit = [&](auto visit) {
-            for (const ClassHit& hit : lists_.hits) {
+            for (std::size_t h = 0; h < lists_.hit_count; ++h) {
+                const ClassHit& hit = lists_.hits[h];
                 for (std::uint32_t mask = hit.mask; mask != 0; mask &= mask - 1) {
                     visit(hit, static_cast<std::size_t>(__builtin_ctz(mask)));
                 }

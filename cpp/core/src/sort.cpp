@@ -59,6 +59,7 @@ void sort_descending(std::vector<Proposal>& proposals, int max_candidates, SortB
     }
     const std::size_t count = std::min(proposals.size(), static_cast<std::size_t>(max_candidates));
     buffers.sorted.clear();
+    buffers.sorted.reserve(proposals.capacity());  // the two change places below
     for (std::size_t i = 0; i < count; ++i) {
         buffers.sorted.push_back(proposals[static_cast<std::size_t>(buffers.keys[i] & 0xFFFFFFFFU)]);
     }

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <stdexcept>
+#include <string>
 
 using namespace yolo_edge;
 
@@ -20,7 +21,7 @@ LetterboxOptions options(SizeHW size, LetterboxMode mode = LetterboxMode::rect, 
 
 TEST_CASE("letterbox_geometry places images as YOLOv5 does") {
     struct Case {
-        const char* name;
+        std::string name;
         SizeHW source;
         LetterboxOptions options;
         SizeHW tensor;

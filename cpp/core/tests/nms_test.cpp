@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <stdexcept>
+#include <string>
 
 #include "random.h"
 
@@ -54,7 +55,7 @@ std::vector<int> naive_nms(const std::vector<Proposal>& proposals, const NmsOpti
 
 TEST_CASE("nms_sorted on pairs of boxes") {
     struct Case {
-        const char* name;
+        std::string name;
         Proposal second;
         bool both;
     };

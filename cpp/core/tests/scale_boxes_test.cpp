@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <stdexcept>
+#include <string>
 
 using namespace yolo_edge;
 
@@ -26,7 +27,7 @@ Proposal scaled(Proposal box, const LetterboxGeometry& g) {
 
 TEST_CASE("scale_boxes inverts the letterbox") {
     struct Case {
-        const char* name;
+        std::string name;
         LetterboxGeometry geometry;
         Proposal tensor;
         Proposal source;
