@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from yolo_edge.options import parse_size
+from yolo_edge.packages import require
 
 if TYPE_CHECKING:
     from yolo_export.export import ExportReport
@@ -110,6 +111,7 @@ def _export(args: argparse.Namespace, steps: Steps) -> ExportReport:
         create_target(name)
     size_hw = parse_size(args.imgsz) if args.imgsz else None
     # Only now: torch takes seconds to import, and a wrong argument should not.
+    require("torch", "yolo-export", "pip install torch==2.13.0, then pip install 'yolo-edge[export]'")
     from yolo_export.export import export_bundle
 
     return export_bundle(

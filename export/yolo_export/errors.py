@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from yolo_edge.errors import MissingExtraError
+
 __all__ = ["CheckpointError", "ConversionError", "ExportError", "MissingExtraError"]
 
 
@@ -15,16 +17,3 @@ class ConversionError(RuntimeError):
 
 class ExportError(RuntimeError):
     """A bundle cannot be written, or what was exported does not compute what the checkpoint does."""
-
-
-class MissingExtraError(RuntimeError):
-    """A package that only some commands need is not installed.
-
-    Example:
-        >>> str(MissingExtraError("pnnx", "the ncnn target"))
-        "the ncnn target needs the package 'pnnx': pip install 'yolo-edge[export]'"
-    """
-
-    def __init__(self, package: str, purpose: str) -> None:
-        super().__init__(f"{purpose} needs the package {package!r}: pip install 'yolo-edge[export]'")
-        self.package = package

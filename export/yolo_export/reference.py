@@ -46,7 +46,7 @@ def decode(
 
 
 def threshold_between(confidence: Array, fewest: int = 100, most: int = 300) -> float:
-    """A confidence threshold that leaves 100 to 300 boxes before NMS, as far as possible from any box's confidence.
+    """A confidence threshold that leaves 100 to 300 boxes before NMS, and far from the confidence of any box.
 
     Rounding differences between engines then cannot move a box across it.
 
@@ -79,7 +79,8 @@ def scale_boxes(xyxy: Array, tensor_hw: tuple[int, int], source_hw: tuple[int, i
     gain = min(tensor_h / height, tensor_w / width)
     pad = np.array([(tensor_w - width * gain) / 2, (tensor_h - height * gain) / 2] * 2)
     limit = np.array([width, height] * 2, np.float64)
-    return np.clip((xyxy - pad) / gain, 0.0, limit)
+    boxes: Array = np.clip((xyxy - pad) / gain, 0.0, limit)
+    return boxes
 
 
 def _decode_head(

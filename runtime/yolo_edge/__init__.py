@@ -3,9 +3,13 @@
 Importing this package imports neither numpy nor an engine; each name is loaded on first use.
 
 Example:
+    >>> import numpy as np
     >>> from yolo_edge import Detector
-    >>> with Detector("best.edge") as detector:          # doctest: +SKIP
+    >>> image_bgr = np.zeros((90, 160, 3), np.uint8)     # or cv2.imread("street.jpg")
+    >>> with Detector("best.edge") as detector:
     ...     detections = detector.detect(image_bgr, conf=0.25)
+    >>> print(type(detections).__name__)
+    Detections
 """
 
 from __future__ import annotations

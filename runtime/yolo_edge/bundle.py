@@ -192,6 +192,8 @@ def load_bundle(path: str | Path) -> Bundle:
         provenance=root.section("provenance", required=False).raw,
         verification=tuple(row.raw for row in root.sections("verification", required=False)),
     )
+    if not all(name.isprintable() for name in names):
+        faults.append("model.names holds control characters")
     if not names and "names" in model.raw:
         faults.append("model.names is empty")
     if not faults and any(side % model_input.stride for side in model_input.size_hw):

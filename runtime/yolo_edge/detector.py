@@ -45,9 +45,12 @@ class Detector:
         EngineError: The engine refuses the model.
 
     Example:
-        >>> with Detector("best.edge", threads=4) as detector:   # doctest: +SKIP
-        ...     for box, name in zip(*(lambda d: (d.xyxy, d.class_names))(detector.detect(image))):
-        ...         print(name, box)
+        >>> import numpy as np
+        >>> image_bgr = np.zeros((90, 160, 3), np.uint8)
+        >>> with Detector("best.edge", threads=2) as detector:
+        ...     detections = detector.detect(image_bgr, conf=0.5)
+        >>> detections.xyxy.shape[1], detections.xyxy.dtype
+        (4, dtype('float32'))
     """
 
     def __init__(

@@ -120,8 +120,11 @@ def watch(
             ``on_failure``.
 
     Example:
-        >>> with Detector("best.edge") as detector:                       # doctest: +SKIP
-        ...     watch(detector, "cam0", lambda frame, found: print(frame.index, found.class_names))
+        >>> images = [np.zeros((90, 160, 3), np.uint8)] * 2               # or "cam0", "street.mp4", ...
+        >>> with Detector("best.edge") as detector:
+        ...     statistics = watch(detector, images, lambda frame, found: print(frame.index))
+        0
+        1
     """
     from yolo_edge.sinks.callback import CallbackSink
     from yolo_edge.sources import open_source

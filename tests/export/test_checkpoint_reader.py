@@ -27,6 +27,13 @@ def network(request: pytest.FixtureRequest) -> Network:
     return request.param()
 
 
+def test_control_characters_in_names_become_escapes(tmp_path: Path) -> None:
+    path = write_checkpoint(tmp_path / "best.pt", yolov5_lite(), names=("cat\x1b[2J", "d\u00f6g", "b\n"))
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.names == ["cat\\x1b[2J", "d\u00f6g", "b\\n"]
+    assert any("control characters" in note for note in checkpoint.notes)
+
+
 @pytest.mark.parametrize(
     "options",
     [

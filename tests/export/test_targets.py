@@ -249,7 +249,10 @@ def test_missing_package_names_the_command(
     monkeypatch.setattr(sys, "meta_path", [Hidden(), *sys.meta_path])
     with pytest.raises(MissingExtraError) as caught:
         convert(target, checkpoint, tmp_path)
-    assert str(caught.value) == f"{purpose} needs the package {package!r}: pip install 'yolo-edge[export]'"
+    assert str(caught.value) == (
+        f"{purpose} needs the Python package {package}, which is not installed: "
+        "pip install 'yolo-edge[export]'"
+    )
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ def _drop(*path: Any) -> Callable[[dict[str, Any]], None]:
             _set("requires", value=["masks"]), "requires masks, which this version", id="requirement"
         ),
         pytest.param(_drop("model"), "model is missing", id="no model"),
+        pytest.param(_set("model", "names", value=["a\x1b[2J"]), "holds control characters", id="escapes"),
         pytest.param(_drop("model", "names"), "model.names is missing", id="no names"),
         pytest.param(_set("model", "names", value=[]), "model.names is empty", id="empty names"),
         pytest.param(_set("model", "names", value=["a", 3]), "not a list of strings", id="names not text"),

@@ -147,10 +147,19 @@ def read_names(found: Any, classes: int) -> tuple[list[str], list[str]]:
         raise CheckpointError("has class names that are neither a list nor a dict numbered from 0")
     if len(found) != classes:
         raise CheckpointError(f"has {len(found)} class names, but its heads have {classes} classes")
-    return [str(name) for name in found], []
+    names = [str(name) for name in found]
+    shown = ["".join(_printable(character) for character in name) for name in names]
+    if shown != names:
+        return shown, ["class names hold control characters; they are written as escapes"]
+    return names, []
 
 
 def training_facts(checkpoint: Mapping[Any, Any]) -> dict[str, Fact]:
     """Plain values that tell where a checkpoint comes from."""
     facts = {key: checkpoint.get(key) for key in _TRAINING_KEYS}
     return {key: value for key, value in facts.items() if isinstance(value, (str, int, float))}
+
+
+def _printable(character: str) -> str:
+    """A character as it is, or its escape: a name ends up on terminals."""
+    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")

@@ -8,19 +8,21 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
+from yolo_edge.packages import require
 from yolo_export.errors import ConversionError
-from yolo_export.targets.extras import import_extra
 
 if TYPE_CHECKING:
     from yolo_export.checkpoint import Checkpoint
 
-__all__ = ["DEFAULT_OPSET", "INPUT_NAME", "OPSETS", "OnnxIntermediate"]
+__all__ = ["DEFAULT_OPSET", "INPUT_NAME", "INSTALL", "OPSETS", "OnnxIntermediate"]
 
 #: onnxruntime reads it since 1.12. Newer sets have nothing that these networks use, and older readers refuse
 #: them.
 DEFAULT_OPSET = 17
 #: Operator sets that the exporter can write.
 OPSETS = range(13, 21)
+#: Command that brings the packages of this wing.
+INSTALL = "pip install 'yolo-edge[export]'"
 #: Name of the input of the exported graph.
 INPUT_NAME = "images"
 
@@ -82,8 +84,8 @@ class OnnxIntermediate:
             ConversionError: The graph could not be made.
         """
         if self._model is None:
-            onnx = import_extra("onnx", _PURPOSE)
-            onnxsim = import_extra("onnxsim", _PURPOSE)
+            onnx = require("onnx", _PURPOSE, INSTALL)
+            onnxsim = require("onnxsim", _PURPOSE, INSTALL)
             progress("tracing the network to ONNX")
             traced = self._trace(onnx)
             progress("simplifying the ONNX graph")

@@ -8,10 +8,10 @@ import tempfile
 from pathlib import Path
 from typing import Any, Callable, ClassVar
 
+from yolo_edge.packages import require
 from yolo_export.errors import ConversionError
 from yolo_export.targets.base import Target, TargetResult, register_target
-from yolo_export.targets.extras import import_extra
-from yolo_export.targets.intermediate import OnnxIntermediate
+from yolo_export.targets.intermediate import INSTALL, OnnxIntermediate
 from yolo_export.targets.ncnn_fuse import fuse_channel_shuffle, fuse_swish
 from yolo_export.targets.ncnn_param import check_layers, format_param, parse_param
 
@@ -30,7 +30,7 @@ class NcnnTarget(Target):
     def _convert(
         self, intermediate: OnnxIntermediate, folder: Path, progress: Callable[[str], None]
     ) -> TargetResult:
-        pnnx = import_extra("pnnx", "the ncnn target")
+        pnnx = require("pnnx", "the ncnn target", INSTALL)
         files = {"param": "model.ncnn.param", "bin": "model.ncnn.bin"}
         model = intermediate.model(progress)
         progress("converting to ncnn with pnnx")
