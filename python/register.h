@@ -4,6 +4,8 @@
 
 namespace yolo_edge {
 
+void register_cpu_set(pybind11::module_& m);
+void register_cpu_topology(pybind11::module_& m);
 void register_letterbox(pybind11::module_& m);
 void register_letterbox_geometry(pybind11::module_& m);
 void register_nms(pybind11::module_& m);
@@ -12,5 +14,6 @@ void register_proposals(pybind11::module_& m);
 void register_scale_boxes(pybind11::module_& m);
 void register_simd(pybind11::module_& m);
 void register_sort(pybind11::module_& m);
+void register_thread_affinity(pybind11::module_& m);
 
 }  // namespace yolo_edge
