@@ -12,6 +12,7 @@ from yolo_edge.errors import BundleError, EngineError, MissingExtraError, SinkEr
 
 _COMMANDS = {
     "run": "detect objects in images, folders, videos and cameras",
+    "val": "evaluate a bundle on a labelled dataset: average precision and recall",
     "check": "test a bundle on this machine against the checkpoint's own results",
     "info": "show this machine, the installed engines and what a bundle holds",
 }

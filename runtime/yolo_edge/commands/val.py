@@ -1,0 +1,171 @@
+"""Evaluate a bundle on a labelled dataset: average precision and recall as COCO defines them.
+
+DATA is a folder in YOLO format (images/ and labels/), a dataset YAML as YOLOv5 has it, or a COCO annotation
+file (.json) together with --images. The figures go to stdout as tables. Needs the extra [val].
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from yolo_edge.commands.arguments import add_engine, add_model, bad_arguments
+from yolo_edge.options import parse_size
+from yolo_edge.val.options import EVALUATION_OPTIONS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of ``val``."""
+    parser.add_argument("data", metavar="DATA", type=Path, help="folder, dataset YAML or COCO JSON")
+    add_model(parser, positional=False)
+    add_engine(parser, default="auto")
+    dataset = parser.add_argument_group("dataset")
+    dataset.add_argument(
+        "--split", metavar="NAME", help="which part of the dataset: train, val or test (default: val)"
+    )
+    dataset.add_argument("--images", metavar="DIR", type=Path, help="the images of a COCO JSON file")
+    dataset.add_argument(
+        "--classes", metavar="LIST", help="class ids or names of the model to evaluate (default: all)"
+    )
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--imgsz", metavar="SIZE", help="network size in pixels, N or HEIGHTxWIDTH (default: the bundle's)"
+    )
+    network.add_argument(
+        "--letterbox",
+        choices=("rect", "square"),
+        help="pad to the next multiple of the stride, or to the full size (default: the bundle's)",
+    )
+    boxes = parser.add_argument_group("boxes")
+    boxes.add_argument(
+        "--conf",
+        type=float,
+        default=EVALUATION_OPTIONS.conf,
+        metavar="X",
+        help="confidence threshold, 0..1; a higher one lowers the figures (default: %(default)s)",
+    )
+    boxes.add_argument(
+        "--iou",
+        type=float,
+        default=EVALUATION_OPTIONS.iou,
+        metavar="X",
+        help="IoU threshold of NMS, 0..1 (default: %(default)s)",
+    )
+    boxes.add_argument(
+        "--max-detections",
+        type=int,
+        default=EVALUATION_OPTIONS.max_detections,
+        metavar="N",
+        help="boxes kept per image (default: %(default)s)",
+    )
+    outputs = parser.add_argument_group("outputs")
+    outputs.add_argument(
+        "--json", metavar="PATH", help="everything as JSON; - is standard output, in place of the tables"
+    )
+    outputs.add_argument("--quiet", action="store_true", help="no progress, warnings and errors only")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Runs the command; returns 1 when an image failed."""
+    # OpenCV prints about damaged files on its own; we report what matters, once.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
+    import dataclasses
+
+    from yolo_edge.bundle import load_bundle
+    from yolo_edge.detector import Detector
+    from yolo_edge.model_selection import find_model
+    from yolo_edge.progress import Progress
+    from yolo_edge.val.dataset import open_dataset
+    from yolo_edge.val.evaluation import evaluate
+    from yolo_edge.val.figures import require_pycocotools
+    from yolo_edge.val.report import as_dict, as_text
+
+    require_pycocotools()
+    if args.json not in (None, "-"):
+        _check_writable(Path(args.json))
+    progress = Progress(quiet=args.quiet)
+    with bad_arguments(args):
+        options = dataclasses.replace(
+            EVALUATION_OPTIONS, conf=args.conf, iou=args.iou, max_detections=args.max_detections
+        )
+        bundle = load_bundle(find_model(args.model))
+        dataset = open_dataset(
+            args.data,
+            bundle.names,
+            split=args.split,
+            images=args.images,
+            classes=[part.strip() for part in args.classes.split(",")] if args.classes else None,
+        )
+        detector = Detector(
+            bundle,
+            engine=args.engine,
+            threads=args.threads,
+            imgsz=parse_size(args.imgsz) if args.imgsz else None,
+            letterbox=args.letterbox,
+        )
+    with detector:
+        for warning in dataset.warnings:
+            progress.message(f"warning: {dataset.path}: {warning}")
+        if not args.quiet:
+            progress.message(_describe(detector))
+        try:
+            evaluation = evaluate(detector, dataset, options=options, progress=progress)
+        finally:
+            progress.clear()
+        report = as_dict(evaluation, dataset, detector, options)
+    if args.json == "-":
+        sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
+    else:
+        sys.stdout.write(as_text(evaluation, dataset) + "\n")
+        if args.json is not None:
+            _write_json(Path(args.json), report)
+            if not args.quiet:
+                progress.message(f"wrote {args.json}")
+    return 1 if evaluation.failures else 0
+
+
+def _describe(detector: Any) -> str:
+    height, width = detector.size_hw
+    size = f"{height}" if height == width else f"{height}x{width}"
+    bundle = detector.bundle
+    return (
+        f"model {bundle.path} ({bundle.family}, {len(bundle.names)} classes), engine {detector.engine} "
+        f"{detector.compute}, {detector.threads} threads, {size} {detector.letterbox}"
+    )
+
+
+def _check_writable(path: Path) -> None:
+    """Fails before the work is done, not after it.
+
+    Raises:
+        SinkError: The file could not be written.
+    """
+    from yolo_edge.errors import SinkError
+
+    if path.is_dir():
+        raise SinkError(f"{path}: cannot be written: it is a folder")
+    if not path.parent.is_dir():
+        raise SinkError(f"{path}: cannot be written: there is no folder {path.parent}")
+    if not os.access(path.parent, os.W_OK):
+        raise SinkError(f"{path}: cannot be written: the folder {path.parent} is read-only")
+
+
+def _write_json(path: Path, report: dict[str, Any]) -> None:
+    """Writes beside the file and moves into place.
+
+    Raises:
+        SinkError: The file cannot be written.
+    """
+    from yolo_edge.errors import SinkError
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise SinkError(f"{path}: cannot be written: {error.strerror}") from None

@@ -1,0 +1,69 @@
+"""Evaluation of a bundle on a labelled dataset; needs the extra ``[val]``.
+
+Importing this package imports neither numpy nor pycocotools; each name is loaded on first use.
+
+Example:
+    >>> from yolo_edge import Detector
+    >>> from yolo_edge.val import evaluate, open_dataset
+    >>> with Detector("best.edge") as detector:                          # doctest: +SKIP
+    ...     dataset = open_dataset("data.yaml", detector.bundle.names)
+    ...     print(evaluate(detector, dataset).figures.ap)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yolo_edge.val.dataset import Dataset, open_dataset
+    from yolo_edge.val.evaluation import Evaluation, EvaluationTimes, evaluate
+    from yolo_edge.val.figures import ClassFigures, Figures, ImageBoxes, average_precision
+    from yolo_edge.val.labels import DatasetError, LabelledImage, Objects
+    from yolo_edge.val.options import EVALUATION_OPTIONS
+
+__all__ = [
+    "EVALUATION_OPTIONS",
+    "ClassFigures",
+    "Dataset",
+    "DatasetError",
+    "Evaluation",
+    "EvaluationTimes",
+    "Figures",
+    "ImageBoxes",
+    "LabelledImage",
+    "Objects",
+    "average_precision",
+    "evaluate",
+    "open_dataset",
+]
+
+_HOME = {
+    "EVALUATION_OPTIONS": "options",
+    "ClassFigures": "figures",
+    "Dataset": "dataset",
+    "DatasetError": "labels",
+    "Evaluation": "evaluation",
+    "EvaluationTimes": "evaluation",
+    "Figures": "figures",
+    "ImageBoxes": "figures",
+    "LabelledImage": "labels",
+    "Objects": "labels",
+    "average_precision": "figures",
+    "evaluate": "evaluation",
+    "open_dataset": "dataset",
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOME[name]
+    except KeyError:
+        raise AttributeError(f"module 'yolo_edge.val' has no attribute {name!r}") from None
+    value = getattr(importlib.import_module(f"yolo_edge.val.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,139 @@
+"""The objects that people marked in images, whatever file they came from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from yolo_edge.errors import SourceError
+
+_SHOWN_FAULTS = 10
+
+_ROUNDING = 1e-3
+"""Fraction of the image by which a label that was rounded to three decimals may stick out of it."""
+
+
+class DatasetError(SourceError):
+    """A dataset that cannot be evaluated."""
+
+
+class Label(NamedTuple):
+    """One marked object as it was read."""
+
+    class_id: int
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom as fractions of the image's width and height."""
+    place: str
+    """Where it was read, for messages."""
+    crowd: bool = False
+    """A group of objects: what is found in it counts neither as right nor as wrong."""
+    area_px: float = math.nan
+    """Area in square pixels; NaN means that of the box."""
+
+
+@dataclass(frozen=True)
+class Objects:
+    """The marked objects of one image.
+
+    Attributes:
+        class_id: int32 (n,).
+        boxes: float64 (n, 4): left, top, right, bottom as fractions of the image's width and height.
+        crowd: bool (n,): groups of objects, see :class:`Label`.
+        area_px: float64 (n,), square pixels; NaN means that of the box.
+    """
+
+    class_id: npt.NDArray[np.int32]
+    boxes: npt.NDArray[np.float64]
+    crowd: npt.NDArray[np.bool_]
+    area_px: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.class_id)
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """An image file and its objects."""
+
+    path: Path
+    objects: Objects
+    size_hw: tuple[int, int] | None = None
+    """Height and width in pixels, where the dataset says them."""
+
+
+@dataclass
+class _Count:
+    number: int = 0
+    first: str = ""
+
+    def add(self, place: str) -> None:
+        self.first = self.first or place
+        self.number += 1
+
+
+@dataclass
+class Findings:
+    """What reading labels brought to light: faults, which end it, and what was put right."""
+
+    faults: list[str] = field(default_factory=list)
+    clipped: _Count = field(default_factory=_Count)
+    duplicates: _Count = field(default_factory=_Count)
+    empty: _Count = field(default_factory=_Count)
+
+    def raise_faults(self, dataset: Path) -> None:
+        """Raises all faults as one error.
+
+        Raises:
+            DatasetError: There are any.
+        """
+        if not self.faults:
+            return
+        shown = self.faults[:_SHOWN_FAULTS]
+        if len(self.faults) > len(shown):
+            shown.append(f"and {len(self.faults) - len(shown)} more")
+        raise DatasetError(f"{dataset}: " + "; ".join(shown))
+
+    def warnings(self) -> list[str]:
+        """One line for each kind of thing that was put right."""
+        kinds = (
+            (self.clipped, "boxes that reach outside their image, clipped"),
+            (self.duplicates, "boxes that stand twice, dropped once"),
+            (self.empty, "boxes without area, dropped"),
+        )
+        return [f"{text}: {count.number} (first: {count.first})" for count, text in kinds if count.number]
+
+
+def make_objects(labels: Sequence[Label], findings: Findings) -> Objects:
+    """Clips boxes to the image and drops repeated and empty ones, counting each."""
+    kept: list[Label] = []
+    seen: set[tuple[int, tuple[float, float, float, float]]] = set()
+    for label in labels:
+        key = label.class_id, label.box
+        if key in seen:
+            findings.duplicates.add(label.place)
+            continue
+        seen.add(key)
+        x0, y0, x1, y1 = (min(max(side, 0.0), 1.0) for side in label.box)
+        if x1 <= x0 or y1 <= y0:
+            findings.empty.add(label.place)
+            continue
+        if min(label.box) < -_ROUNDING or max(label.box) > 1 + _ROUNDING:
+            findings.clipped.add(label.place)
+        kept.append(label._replace(box=(x0, y0, x1, y1)))
+    return Objects(
+        class_id=np.array([label.class_id for label in kept], np.int32),
+        boxes=np.array([label.box for label in kept], np.float64).reshape(-1, 4),
+        crowd=np.array([label.crowd for label in kept], np.bool_),
+        area_px=np.array([label.area_px for label in kept], np.float64),
+    )
+
+
+def is_fraction(value: float) -> bool:
+    """Whether a coordinate lies in 0..1, give or take the rounding of a file."""
+    return -_ROUNDING <= value <= 1 + _ROUNDING
