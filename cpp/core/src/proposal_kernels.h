@@ -26,9 +26,9 @@ struct ClassHit {
 
 /// The scans that find the few cells and classes worth decoding, and the sigmoid.
 ///
-/// They go through one plane at a time, because the planes of a head are far apart in memory. Planes have at
-/// least 8 cells, except that the scalar kernels take fewer. NaN and infinite logits are never above a floor,
-/// never the best.
+/// They go through one plane at a time, because the planes of a head are far apart in memory; `next` is the
+/// plane that comes then, to be fetched ahead. Planes have at least 8 cells, except that the scalar kernels
+/// take fewer. NaN and infinite logits are never above a floor, never the best.
 struct ProposalKernels {
     /// Lists the blocks with a finite objectness greater than `floor`, rising; returns how many. The last
     /// block of a plane may begin before the one in front of it ends; its mask then leaves out the cells that
@@ -36,12 +36,12 @@ struct ProposalKernels {
     int (*find_blocks)(const float* objectness, int cells, float floor, CellBlock* blocks);
     /// Where the logit is finite and greater than best_logit, takes it over with the class id. Both lists
     /// have eight places per block.
-    void (*best_class)(const float* logits, int cells, const CellBlock* blocks, int block_count, int class_id,
-                       float* best_logit, std::int32_t* best);
+    void (*best_class)(const float* logits, const float* next, int cells, const CellBlock* blocks,
+                       int block_count, int class_id, float* best_logit, std::int32_t* best);
     /// Lists the blocks in which a logit is finite and greater than the cell's floor, eight floors per block;
     /// returns how many. The list has room for all blocks.
-    int (*class_above)(const float* logits, int cells, const CellBlock* blocks, int block_count, int class_id,
-                       const float* floors, ClassHit* hits);
+    int (*class_above)(const float* logits, const float* next, int cells, const CellBlock* blocks,
+                       int block_count, int class_id, const float* floors, ClassHit* hits);
     /// out[i] = sigmoid(x[i]), see sigmoid.h.
     void (*sigmoids)(const float* x, int count, float* out);
 };

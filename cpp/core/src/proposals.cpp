@@ -95,6 +95,9 @@ class AnchorDecoder {
 
   private:
     const float* plane(int index) const { return planes_ + index * plane_stride_; }
+    const float* plane_after(int class_id) const {
+        return plane(5 + std::min(class_id + 1, class_count_ - 1));
+    }
 
     /// Calls visit(place in the lists, cell) for each cell whose objectness is high enough, rising.
     template <typename Visit>
@@ -125,7 +128,7 @@ class AnchorDecoder {
         lists_.logits.assign(places(), -infinity);
         lists_.best.assign(places(), -1);
         for (int c = 0; c < class_count_; ++c) {
-            kernels_.best_class(plane(5 + c), cells_, lists_.blocks.data(),
+            kernels_.best_class(plane(5 + c), plane_after(c), cells_, lists_.blocks.data(),
                                 static_cast<int>(lists_.blocks.size()), c, lists_.logits.data(),
                                 lists_.best.data());
         }
@@ -172,9 +175,9 @@ class AnchorDecoder {
         std::size_t& hits = lists_.hit_count;
         hits = 0;
         for (int c = 0; c < class_count_; ++c) {
-            hits += static_cast<std::size_t>(
-                kernels_.class_above(plane(5 + c), cells_, lists_.blocks.data(), static_cast<int>(blocks), c,
-                                     lists_.logits.data(), lists_.hits.data() + hits));
+            hits += static_cast<std::size_t>(kernels_.class_above(
+                plane(5 + c), plane_after(c), cells_, lists_.blocks.data(), static_cast<int>(blocks), c,
+                lists_.logits.data(), lists_.hits.data() + hits));
         }
         sort_hits_by_cell();
         lists_.hit_probabilities.resize(lists_.hit_logits.size());

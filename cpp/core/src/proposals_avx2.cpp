@@ -31,10 +31,11 @@ int find_blocks(const float* objectness, int cells, float floor, CellBlock* bloc
     return found;
 }
 
-void best_class(const float* logits, int, const CellBlock* blocks, int block_count, int class_id,
-                float* best_logit, std::int32_t* best) {
+void best_class(const float* logits, const float* next, int, const CellBlock* blocks, int block_count,
+                int class_id, float* best_logit, std::int32_t* best) {
     const __m256 id = _mm256_castsi256_ps(_mm256_set1_epi32(class_id));
     for (int b = 0; b < block_count; ++b) {
+        __builtin_prefetch(next + blocks[b].begin);
         float* at = best_logit + b * block_cells;
         float* ids = reinterpret_cast<float*>(best + b * block_cells);
         const __m256 values = _mm256_loadu_ps(logits + blocks[b].begin);
@@ -45,10 +46,11 @@ void best_class(const float* logits, int, const CellBlock* blocks, int block_cou
     }
 }
 
-int class_above(const float* logits, int, const CellBlock* blocks, int block_count, int class_id,
-                const float* floors, ClassHit* hits) {
+int class_above(const float* logits, const float* next, int, const CellBlock* blocks, int block_count,
+                int class_id, const float* floors, ClassHit* hits) {
     int found = 0;
     for (int b = 0; b < block_count; ++b) {
+        __builtin_prefetch(next + blocks[b].begin);
         const __m256 values = _mm256_loadu_ps(logits + blocks[b].begin);
         const int mask = _mm256_movemask_ps(above(values, _mm256_loadu_ps(floors + b * block_cells)));
         // Written in any case: a branch here would often be guessed wrong.

@@ -35,10 +35,11 @@ int find_blocks(const float* objectness, int cells, float floor, CellBlock* bloc
     return found;
 }
 
-void best_class(const float* logits, int, const CellBlock* blocks, int block_count, int class_id,
-                float* best_logit, std::int32_t* best) {
+void best_class(const float* logits, const float* next, int, const CellBlock* blocks, int block_count,
+                int class_id, float* best_logit, std::int32_t* best) {
     const int32x4_t id = vdupq_n_s32(class_id);
     for (int b = 0; b < block_count; ++b) {
+        __builtin_prefetch(next + blocks[b].begin);
         for (int i = 0; i < block_cells; i += 4) {
             float* at = best_logit + b * block_cells + i;
             std::int32_t* ids = best + b * block_cells + i;
@@ -51,10 +52,11 @@ void best_class(const float* logits, int, const CellBlock* blocks, int block_cou
     }
 }
 
-int class_above(const float* logits, int, const CellBlock* blocks, int block_count, int class_id,
-                const float* floors, ClassHit* hits) {
+int class_above(const float* logits, const float* next, int, const CellBlock* blocks, int block_count,
+                int class_id, const float* floors, ClassHit* hits) {
     int found = 0;
     for (int b = 0; b < block_count; ++b) {
+        __builtin_prefetch(next + blocks[b].begin);
         const float* at = floors + b * block_cells;
         const std::uint32_t mask = mask_above(logits + blocks[b].begin, vld1q_f32(at), vld1q_f32(at + 4));
         // Written in any case: a branch here would often be guessed wrong.

@@ -30,8 +30,8 @@ int lanes_of(int cells) {
     return cells < block_cells ? cells : block_cells;
 }
 
-void best_class(const float* logits, int cells, const CellBlock* blocks, int block_count, int class_id,
-                float* best_logit, std::int32_t* best) {
+void best_class(const float* logits, const float*, int cells, const CellBlock* blocks, int block_count,
+                int class_id, float* best_logit, std::int32_t* best) {
     const int lanes = lanes_of(cells);
     for (int b = 0; b < block_count; ++b) {
         for (int i = 0; i < lanes; ++i) {
@@ -45,8 +45,8 @@ void best_class(const float* logits, int cells, const CellBlock* blocks, int blo
     }
 }
 
-int class_above(const float* logits, int cells, const CellBlock* blocks, int block_count, int class_id,
-                const float* floors, ClassHit* hits) {
+int class_above(const float* logits, const float*, int cells, const CellBlock* blocks, int block_count,
+                int class_id, const float* floors, ClassHit* hits) {
     const int lanes = lanes_of(cells);
     int found = 0;
     for (int b = 0; b < block_count; ++b) {
