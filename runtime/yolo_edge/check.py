@@ -45,14 +45,29 @@ class CheckResult:
         )
 
 
-def check_bundle(bundle: Bundle, engine: str, *, threads: int | None = None) -> CheckResult:
+def check_bundle(
+    bundle: Bundle,
+    engine: str,
+    *,
+    threads: int | None = None,
+    cluster: str | None = None,
+    affinity: str | None = None,
+) -> CheckResult:
     """Runs a bundle's golden image through an engine.
 
     Raises:
         BundleError: The bundle, or its golden file, cannot be used.
     """
     golden = load_golden(bundle)
-    with Detector(bundle, engine=engine, threads=threads, imgsz=golden.size_hw, letterbox="rect") as detector:
+    with Detector(
+        bundle,
+        engine=engine,
+        threads=threads,
+        cluster=cluster,
+        affinity=affinity,
+        imgsz=golden.size_hw,
+        letterbox="rect",
+    ) as detector:
         tensor = detector.letterboxed(golden.image)
         heads = detector.compute_heads(tensor)
         options = DetectOptions(conf=golden.conf, iou=golden.iou)

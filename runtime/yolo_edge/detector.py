@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
+import warnings
 from collections import deque
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 from yolo_edge import _core
 from yolo_edge.bundle import Bundle, ChannelOrder, LetterboxMode, load_bundle
+from yolo_edge.cpu_plan import plan_cpus
 from yolo_edge.detections import Detections, StageTimes
 from yolo_edge.engines import create_engine, select_target
 from yolo_edge.engines.base import SLOTS, EngineOptions, FloatArray, Pending, Slot
@@ -32,7 +34,10 @@ class Detector:
     Args:
         bundle: A bundle folder, or one already read.
         engine: ``onnxruntime``, ``ncnn`` or ``auto``, the usually fastest that is installed.
-        threads: Threads of one inference; None takes the number of CPUs this process may use.
+        threads: Threads of one inference; None takes one for each CPU of the set it is bound to.
+        cluster: Cores to run on: ``all``, ``big``, ``medium`` or ``little``; None takes the big ones, all
+            where they are alike.
+        affinity: CPUs to run on instead of a cluster, by list (``0-3,6``) or mask (``0xf0``).
         imgsz: Network size in pixels, one number or (height, width), multiples of the model's stride;
             None takes the bundle's.
         letterbox: ``rect`` pads to the next multiple of the stride, ``square`` to the full size;
@@ -59,6 +64,8 @@ class Detector:
         *,
         engine: str = "auto",
         threads: int | None = None,
+        cluster: str | None = None,
+        affinity: str | _core.CpuSet | None = None,
         imgsz: Size | None = None,
         letterbox: LetterboxMode | None = None,
     ) -> None:
@@ -69,7 +76,10 @@ class Detector:
         self.letterbox: LetterboxMode = letterbox if letterbox is not None else model_input.letterbox
         if self.letterbox not in ("rect", "square"):
             raise ValueError(f"letterbox is {letterbox!r}; it must be rect or square")
-        options = EngineOptions(threads=threads if threads is not None else default_threads())
+        plan = plan_cpus(threads, cluster, affinity)
+        if plan.warning:
+            warnings.warn(plan.warning, stacklevel=2)
+        options = EngineOptions(threads=plan.threads, cpus=plan.engine_cpus)
 
         self.target = select_target(self.bundle, engine)
         shapes = self.target.input.shapes
@@ -86,6 +96,11 @@ class Detector:
     def threads(self) -> int:
         """Threads of one inference."""
         return self._engine.options.threads
+
+    @property
+    def cpus(self) -> _core.CpuSet:
+        """CPUs that the engine is bound to, read back from the kernel."""
+        return self._engine.bound_cpus()
 
     @property
     def compute(self) -> str:
@@ -308,11 +323,6 @@ class _Stages:
         self.postprocessor = _core.Postprocessor(
             [(head.stride, list(head.anchors_px)) for head in bundle.heads]
         )
-
-
-def default_threads() -> int:
-    """The number of CPUs this process may use."""
-    return len(os.sched_getaffinity(0))
 
 
 def _size_hw(imgsz: Size) -> tuple[int, int]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 
 def add_model(parser: argparse.ArgumentParser, *, positional: bool) -> None:
@@ -17,7 +19,7 @@ def add_model(parser: argparse.ArgumentParser, *, positional: bool) -> None:
 
 
 def add_engine(parser: argparse.ArgumentParser, default: str, more: str = "") -> None:
-    """Adds ``--engine`` and ``--threads``."""
+    """Adds ``--engine`` and how it runs; :func:`engine_arguments` hands them to a Detector."""
     parser.add_argument(
         "--engine",
         metavar="NAME",
@@ -28,11 +30,37 @@ def add_engine(parser: argparse.ArgumentParser, default: str, more: str = "") ->
         "--threads",
         type=int,
         metavar="N",
-        help="threads of one inference (default: the CPUs this process may use)",
+        help="threads of one inference (default: one for each CPU it may run on)",
+    )
+    cpus = parser.add_mutually_exclusive_group()
+    cpus.add_argument(
+        "--cluster",
+        metavar="NAME",
+        help="cores to run on: all, big, medium or little (default: big; all where they are alike)",
+    )
+    cpus.add_argument(
+        "--affinity", metavar="CPUS", help="CPUs to run on by list (4-7) or mask (0xf0), instead of a cluster"
     )
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="tell more, and show where an error came from"
     )
+
+
+def engine_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """What the user said with the flags of :func:`add_engine`, but for the engine itself."""
+    return {"threads": args.threads, "cluster": args.cluster, "affinity": args.affinity}
+
+
+@contextmanager
+def shown_warnings(args: argparse.Namespace) -> Iterator[None]:
+    """Prints warnings as lines of this command."""
+    import warnings
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for warning in caught:
+        sys.stderr.write(f"{args.parser.prog}: warning: {warning.message}\n")
 
 
 @contextmanager

@@ -10,7 +10,13 @@ import argparse
 import json
 import sys
 
-from yolo_edge.commands.arguments import add_engine, add_model, bad_arguments
+from yolo_edge.commands.arguments import (
+    add_engine,
+    add_model,
+    bad_arguments,
+    engine_arguments,
+    shown_warnings,
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,9 +42,9 @@ def execute(args: argparse.Namespace) -> int:
     results, failures = [], []
     for engine in engines:
         try:
-            with bad_arguments(args):
+            with bad_arguments(args), shown_warnings(args):
                 select_target(bundle, engine)
-                results.append(check_bundle(bundle, engine, threads=args.threads))
+                results.append(check_bundle(bundle, engine, **engine_arguments(args)))
         except (BundleError, EngineError, MissingExtraError) as error:
             if len(engines) == 1:
                 raise

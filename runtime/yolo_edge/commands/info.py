@@ -39,13 +39,31 @@ def execute(args: argparse.Namespace) -> int:
 
 def _machine() -> dict[str, Any]:
     from yolo_edge import __version__
+    from yolo_edge.cpu_plan import plan_cpus
+
+    plan = plan_cpus()
+    topology = plan.topology
 
     return {
         "yolo_edge": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "machine": platform.machine(),
-        "allowed_cpus": sorted(os.sched_getaffinity(0)),
+        "clusters": [
+            {
+                "name": tier.name,
+                "cpus": str(tier.cpus),
+                "capacity": tier.capacity,
+                "max_frequency_khz": tier.max_frequency_khz,
+            }
+            for tier in topology.tiers
+        ],
+        "online_cpus": str(topology.online),
+        "allowed_cpus": str(topology.allowed),
+        "quota_cpus": topology.quota_cpus,
+        "engine_cpus": str(plan.engine_cpus),
+        "engine_threads": plan.threads,
+        "capture_cpus": str(plan.other_cpus),
     }
 
 
@@ -87,6 +105,16 @@ def _bundle(path: Any) -> dict[str, Any]:
     }
 
 
+def _cluster_row(cluster: dict[str, Any]) -> list[str]:
+    khz, capacity = cluster["max_frequency_khz"], cluster["capacity"]
+    return [
+        cluster["name"],
+        cluster["cpus"],
+        "-" if capacity is None else str(capacity),
+        "-" if khz is None else f"{khz / 1e6:.2f} GHz",
+    ]
+
+
 def _text(report: dict[str, Any]) -> str:
     from yolo_edge.engines import engine_class
     from yolo_edge.table import format_table
@@ -94,9 +122,20 @@ def _text(report: dict[str, Any]) -> str:
     machine = report["machine"]
     lines = [
         f"yolo-edge {machine['yolo_edge']}, Python {machine['python']}, {machine['platform']}",
-        f"CPUs this process may use: {', '.join(map(str, machine['allowed_cpus']))}",
         "",
+        format_table(
+            ["cluster", "CPUs", "capacity", "highest frequency"], list(map(_cluster_row, machine["clusters"]))
+        ),
+        "",
+        f"CPUs this process may use: {machine['allowed_cpus']} (online: {machine['online_cpus']})",
     ]
+    if machine["quota_cpus"] is not None:
+        lines.append(f"its cgroup grants it {machine['quota_cpus']:g} CPUs' worth of time")
+    lines.append(
+        f"without flags an engine gets {machine['engine_threads']} threads on CPUs {machine['engine_cpus']}, "
+        f"cameras are read on {machine['capture_cpus']}"
+    )
+    lines.append("")
     engines = [
         [name, version or "-", "" if version else engine_class(name).install]
         for name, version in report["engines"].items()

@@ -13,7 +13,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yolo_edge.commands.arguments import add_engine, add_model, bad_arguments
+from yolo_edge.commands.arguments import (
+    add_engine,
+    add_model,
+    bad_arguments,
+    engine_arguments,
+    shown_warnings,
+)
 from yolo_edge.options import DetectOptions, parse_size
 
 if TYPE_CHECKING:
@@ -91,6 +97,7 @@ def execute(args: argparse.Namespace) -> int:
 
     from yolo_edge import pipeline
     from yolo_edge.bundle import load_bundle
+    from yolo_edge.cpu_plan import plan_cpus
     from yolo_edge.detector import Detector
     from yolo_edge.model_selection import find_model
     from yolo_edge.options import resolve_classes
@@ -101,7 +108,7 @@ def execute(args: argparse.Namespace) -> int:
     statistics = pipeline.RunStatistics()
     signal.signal(signal.SIGTERM, _interrupt)
     with ExitStack() as stack:
-        with bad_arguments(args):
+        with bad_arguments(args), shown_warnings(args):
             if args.max_frames is not None and args.max_frames < 1:
                 raise ValueError(f"max-frames is {args.max_frames}; it must be a whole number of at least 1")
             options = DetectOptions(
@@ -113,14 +120,15 @@ def execute(args: argparse.Namespace) -> int:
             )
             bundle = load_bundle(find_model(args.model))
             resolve_classes(options.classes, bundle.names)
-            sources = open_sources(args.sources, args.every)
+            plan = plan_cpus(**engine_arguments(args))
+            sources = open_sources(args.sources, args.every, plan.other_cpus)
             for source in sources:
                 stack.callback(source.close)
             detector = stack.enter_context(
                 Detector(
                     bundle,
                     engine=args.engine,
-                    threads=args.threads,
+                    **engine_arguments(args),
                     imgsz=parse_size(args.imgsz) if args.imgsz else None,
                     letterbox=args.letterbox,
                 )
@@ -128,6 +136,8 @@ def execute(args: argparse.Namespace) -> int:
         sinks = _open_sinks(args, stack)
         if not args.quiet:
             progress.message(_describe(detector))
+            if args.verbose:
+                progress.message(f"cameras are read on CPUs {plan.other_cpus}")
         interrupted = False
         try:
             pipeline.run(
@@ -180,7 +190,7 @@ def _describe(detector: Detector) -> str:
     bundle = detector.bundle
     return (
         f"model {bundle.path} ({bundle.family}, {len(bundle.names)} classes), engine {detector.engine} "
-        f"{detector.compute}, {detector.threads} threads, {size} {detector.letterbox}"
+        f"{detector.compute}, {detector.threads} threads on CPUs {detector.cpus}, {size} {detector.letterbox}"
     )
 
 

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge import _core
 from yolo_edge.bundle import Target
 from yolo_edge.errors import BundleError, EngineError
 
@@ -36,6 +37,9 @@ class EngineOptions:
 
     threads: int = 1
     """Threads that compute one inference."""
+
+    cpus: _core.CpuSet | None = None
+    """CPUs that the inference thread and the workers it starts are bound to; None binds nothing."""
 
     compute: str = "fp32"
     """Arithmetic of the inference; ``fp32`` means float32 everywhere, whatever the CPU offers."""
@@ -108,6 +112,10 @@ class Engine(ABC):
             self._free.put(Slot(index))
         self._thread = InferenceThread(f"yolo-edge-{self.name}")
         try:
+            if options.cpus is not None:
+                # Before loading: workers inherit the binding of the thread that starts them.
+                cpus = options.cpus
+                self._thread.call(lambda: _core.bind_current_thread(cpus))
             self._thread.call(lambda: self._load(files))
         except BaseException:
             self._thread.close()
@@ -117,6 +125,10 @@ class Engine(ABC):
     def options(self) -> EngineOptions:
         """How this engine was told to run."""
         return self._options
+
+    def bound_cpus(self) -> _core.CpuSet:
+        """The CPUs that the kernel says the inference thread is bound to."""
+        return self._thread.call(_core.current_thread_cpus)
 
     def acquire(self, tensor_hw: tuple[int, int]) -> Slot:
         """Waits for a free slot and gives its input buffer this height and width."""

@@ -16,6 +16,7 @@ from yolo_edge.errors import SourceError
 from yolo_edge.sources.base import FailedFrame, Frame, Source
 
 if TYPE_CHECKING:
+    from yolo_edge._core import CpuSet
     from yolo_edge.sources.images import ImagesSource
 
 __all__ = ["FailedFrame", "Frame", "Source", "open_source", "open_sources", "redact"]
@@ -30,12 +31,13 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
-def open_sources(specs: Iterable[str], every: int = 1) -> list[Source]:
+def open_sources(specs: Iterable[str], every: int = 1, capture_cpus: CpuSet | None = None) -> list[Source]:
     """Opens what the user named.
 
     Args:
         specs: Each a path of an image, video or folder, a glob pattern, ``camN`` or ``/dev/videoN``.
         every: Yield only each N-th frame of a source, the first included.
+        capture_cpus: CPUs that the thread which reads a camera is bound to; None binds nothing.
 
     Returns:
         The sources in that order; images that follow each other form one source.
@@ -59,7 +61,7 @@ def open_sources(specs: Iterable[str], every: int = 1) -> list[Source]:
             camera = re.fullmatch(r"(?:cam|/dev/video)(\d+)", spec)
             if camera:
                 flush_images()
-                sources.append(_camera(int(camera[1]), every))
+                sources.append(_camera(int(camera[1]), every, capture_cpus))
                 continue
             for path in _paths(spec):
                 if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -136,7 +138,7 @@ def _video(path: Path, every: int) -> Source:
     return VideoSource(path, every)
 
 
-def _camera(index: int, every: int) -> Source:
+def _camera(index: int, every: int, cpus: CpuSet | None) -> Source:
     from yolo_edge.sources.camera import CameraSource
 
-    return CameraSource(index, every)
+    return CameraSource(index, every, cpus)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+from yolo_edge._core import CpuSet, bind_current_thread
 from yolo_edge.errors import SourceError
 from yolo_edge.packages import require_cv2
 from yolo_edge.sources.base import FailedFrame, Frame, FrameOrFailure, Source
@@ -23,6 +24,7 @@ class CameraSource(Source):
     Args:
         index: N of ``/dev/videoN``.
         every: Take only each N-th frame.
+        cpus: CPUs that the capturing thread is bound to; None binds nothing.
 
     Raises:
         SourceError: No such camera; the message lists the devices there are.
@@ -30,7 +32,7 @@ class CameraSource(Source):
 
     live: ClassVar[bool] = True
 
-    def __init__(self, index: int, every: int = 1) -> None:
+    def __init__(self, index: int, every: int = 1, cpus: CpuSet | None = None) -> None:
         self.name = f"cam{index}"
         self.frame_count = None
         device = Path(f"/dev/video{index}")
@@ -46,6 +48,7 @@ class CameraSource(Source):
         fps = float(self._capture.get(cv2.CAP_PROP_FPS))
         self.fps = fps if 0 < fps < 1000 else None
         self._every = every
+        self._cpus = cpus
         self._newest = NewestFrame()
         self._thread = threading.Thread(
             target=self._capture_frames, name=f"yolo-edge-{self.name}", daemon=True
@@ -70,6 +73,8 @@ class CameraSource(Source):
             self._capture.release()
 
     def _capture_frames(self) -> None:
+        if self._cpus is not None:
+            bind_current_thread(self._cpus)
         started, index = time.monotonic(), 0
         while not self._newest.closed:
             read, image = self._capture.read()

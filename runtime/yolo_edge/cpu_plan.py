@@ -1,0 +1,70 @@
+"""Which CPUs the engine gets, how many threads it runs on them, and what is left for everything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from yolo_edge._core import CpuSet, CpuTopology
+
+
+@dataclass(frozen=True)
+class CpuPlan:
+    """A choice of CPUs.
+
+    Attributes:
+        topology: The machine it was made for.
+        engine_cpus: CPUs that the inference thread and its workers are bound to.
+        threads: Threads of one inference.
+        other_cpus: Allowed CPUs that are left for capture and output; all allowed ones when none is left.
+    """
+
+    topology: CpuTopology
+    engine_cpus: CpuSet
+    threads: int
+    other_cpus: CpuSet
+
+    @property
+    def warning(self) -> str | None:
+        """What is allowed but will not pay, or None."""
+        if self.threads > len(self.engine_cpus):
+            return (
+                f"{self.threads} threads on {len(self.engine_cpus)} CPUs ({self.engine_cpus}) "
+                "wait for each other; fewer threads are faster"
+            )
+        return None
+
+
+def plan_cpus(
+    threads: int | None = None,
+    cluster: str | None = None,
+    affinity: str | CpuSet | None = None,
+    topology: CpuTopology | None = None,
+) -> CpuPlan:
+    """Chooses the engine's CPUs.
+
+    Args:
+        threads: Threads of one inference; None takes one for each CPU chosen, but no more than a cgroup's CPU
+            quota feeds.
+        cluster: ``all``, ``big``, ``medium`` or ``little``; None takes the big cores, all CPUs where they are
+            alike.
+        affinity: CPUs by list (``0-3,6``) or mask (``0xf0``) instead of a cluster.
+        topology: The machine; None reads this one.
+
+    Raises:
+        ValueError: Both ``cluster`` and ``affinity``, a cluster that this machine lacks, a CPU that this
+            process may not use, or fewer threads than one.
+    """
+    if cluster is not None and affinity is not None:
+        raise ValueError(f"both cluster {cluster} and affinity {affinity} were given; choose one")
+    if threads is not None and (isinstance(threads, bool) or threads < 1):
+        raise ValueError(f"threads is {threads!r}; it must be a whole number of at least 1")
+    machine = topology if topology is not None else CpuTopology.read()
+    wanted = CpuSet(affinity) if isinstance(affinity, str) else affinity
+    cpus = machine.select(cluster=cluster, affinity=wanted)
+    rest = machine.allowed - cpus
+    return CpuPlan(
+        topology=machine,
+        engine_cpus=cpus,
+        threads=threads if threads is not None else machine.default_threads(cpus),
+        other_cpus=rest if len(rest) else machine.allowed,
+    )
