@@ -13,7 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from yolo_edge.commands.arguments import add_engine, add_model, bad_arguments
+from yolo_edge.commands.arguments import (
+    add_engine,
+    add_model,
+    bad_arguments,
+    engine_arguments,
+    shown_warnings,
+)
 from yolo_edge.options import parse_size
 from yolo_edge.val.options import EVALUATION_OPTIONS
 
@@ -88,7 +94,7 @@ def execute(args: argparse.Namespace) -> int:
     if args.json not in (None, "-"):
         _check_writable(Path(args.json))
     progress = Progress(quiet=args.quiet)
-    with bad_arguments(args):
+    with bad_arguments(args), shown_warnings(args):
         options = dataclasses.replace(
             EVALUATION_OPTIONS, conf=args.conf, iou=args.iou, max_detections=args.max_detections
         )
@@ -103,7 +109,7 @@ def execute(args: argparse.Namespace) -> int:
         detector = Detector(
             bundle,
             engine=args.engine,
-            threads=args.threads,
+            **engine_arguments(args),
             imgsz=parse_size(args.imgsz) if args.imgsz else None,
             letterbox=args.letterbox,
         )
@@ -134,7 +140,7 @@ def _describe(detector: Any) -> str:
     bundle = detector.bundle
     return (
         f"model {bundle.path} ({bundle.family}, {len(bundle.names)} classes), engine {detector.engine} "
-        f"{detector.compute}, {detector.threads} threads, {size} {detector.letterbox}"
+        f"{detector.compute}, {detector.threads} threads on CPUs {detector.cpus}, {size} {detector.letterbox}"
     )
 
 
