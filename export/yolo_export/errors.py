@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from yolo_edge.errors import MissingExtraError
 
-__all__ = ["CheckpointError", "ConversionError", "ExportError", "MissingExtraError"]
+__all__ = ["CheckpointError", "ConfigError", "ConversionError", "ExportError", "MissingExtraError"]
 
 
 class CheckpointError(RuntimeError):
     """A checkpoint cannot be read: it is damaged, unsafe, or holds something this version does not know."""
+
+
+class ConfigError(RuntimeError):
+    """A YAML file does not describe a network that can be built."""
 
 
 class ConversionError(RuntimeError):

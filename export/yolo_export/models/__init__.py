@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from yolo_export.models import torch_modules as _torch_modules  # noqa: F401  (fills the registry)
 from yolo_export.models.conv import Conv, DWConv, Focus
+from yolo_export.models.cross import C3x, CrossConv, MixConv
 from yolo_export.models.csp import C3, Bottleneck, BottleneckCSP
 from yolo_export.models.depthwise import DepthwiseSeparable
 from yolo_export.models.detect import Detect
@@ -18,7 +19,8 @@ from yolo_export.models.mobilenet import (
     InvertedResidual,
     SqueezeExcite,
 )
-from yolo_export.models.pooling import SPP, SPPF
+from yolo_export.models.pooling import C3SPP, SPP, SPPF
+from yolo_export.models.rearrange import Contract, Expand
 from yolo_export.models.registry import (
     CONTAINERS,
     Attribute,
@@ -30,30 +32,38 @@ from yolo_export.models.registry import (
 )
 from yolo_export.models.repvgg import Absent, RepVGGBlock
 from yolo_export.models.shufflenet import ChannelShuffle, ConvMaxPool, ShuffleBlock
+from yolo_export.models.transformer import C3TR, Attention, TransformerBlock, TransformerLayer
 
 __all__ = [
     "C3",
+    "C3SPP",
+    "C3TR",
     "CONTAINERS",
     "NETWORKS",
     "SPP",
     "SPPF",
     "Absent",
     "Add",
+    "Attention",
     "Attribute",
     "Block",
     "Bottleneck",
     "BottleneckCSP",
     "C3Ghost",
+    "C3x",
     "ChannelShuffle",
     "Concat",
+    "Contract",
     "Conv",
     "ConvBnHardswish",
     "ConvExcite",
     "ConvHardSwish",
     "ConvMaxPool",
+    "CrossConv",
     "DWConv",
     "DepthwiseSeparable",
     "Detect",
+    "Expand",
     "Fields",
     "Focus",
     "GhostBottleneck",
@@ -63,10 +73,13 @@ __all__ = [
     "InvertedResidual",
     "LCBlock",
     "LastConv",
+    "MixConv",
     "Network",
     "RepVGGBlock",
     "ShuffleBlock",
     "SqueezeExcite",
+    "TransformerBlock",
+    "TransformerLayer",
     "find_block",
     "find_torch_module",
     "known_blocks",

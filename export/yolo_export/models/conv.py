@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+from typing import Union
 
 import torch
 from torch import nn
 
 from yolo_export.models.registry import Block, block
 
-__all__ = ["Conv", "DWConv", "Focus", "same_padding"]
+__all__ = ["Conv", "DWConv", "Focus", "Size", "same_padding"]
 
 
-def same_padding(kernel: int, dilation: int = 1) -> int:
+#: A size in px: of a square, or vertical and horizontal.
+Size = Union[int, tuple[int, int]]
+
+
+def same_padding(kernel: Size, dilation: int = 1) -> Size:
     """Padding that keeps the size at stride 1, for an odd kernel."""
-    return dilation * (kernel - 1) // 2
+    if isinstance(kernel, int):
+        return dilation * (kernel - 1) // 2
+    return dilation * (kernel[0] - 1) // 2, dilation * (kernel[1] - 1) // 2
 
 
 @block("models.common.Conv", children=("conv", "act"), optional={"bn": nn.Identity})
@@ -36,9 +43,9 @@ class Conv(Block):
         self,
         c1: int,
         c2: int,
-        k: int = 1,
-        s: int = 1,
-        p: int | None = None,
+        k: Size = 1,
+        s: Size = 1,
+        p: Size | None = None,
         g: int = 1,
         d: int = 1,
         act: bool | nn.Module = True,

@@ -12,7 +12,7 @@ from yolo_export.models.registry import Block, block
 __all__ = ["C3Ghost", "GhostBottleneck", "GhostConv"]
 
 
-@block("models.common.GhostConv", children=("cv1", "cv2"))
+@block("models.common.GhostConv", "models.experimental.GhostConv", children=("cv1", "cv2"))
 class GhostConv(Block):
     """A `Conv` to half of the channels, and a 5x5 depth-wise one from those to the other half.
 
@@ -39,7 +39,7 @@ class GhostConv(Block):
         return torch.cat((computed, self.cv2(computed)), 1)
 
 
-@block("models.common.GhostBottleneck", children=("conv", "shortcut"))
+@block("models.common.GhostBottleneck", "models.experimental.GhostBottleneck", children=("conv", "shortcut"))
 class GhostBottleneck(Block):
     """Two `GhostConv` with a shortcut; at stride 2 a depth-wise convolution between them halves the size.
 
@@ -75,6 +75,6 @@ class C3Ghost(C3):
     def __init__(
         self, c1: int, c2: int, n: int = 1, shortcut: bool = True, g: int = 1, e: float = 0.5
     ) -> None:
-        super().__init__(c1, c2, n, shortcut, g, e)
+        super().__init__(c1, c2, 0, shortcut, g, e)
         hidden = int(c2 * e)
         self.m = nn.Sequential(*(GhostBottleneck(hidden, hidden) for _ in range(n)))

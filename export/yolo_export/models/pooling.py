@@ -6,9 +6,10 @@ import torch
 from torch import nn
 
 from yolo_export.models.conv import Conv
+from yolo_export.models.csp import C3
 from yolo_export.models.registry import Block, block
 
-__all__ = ["SPP", "SPPF"]
+__all__ = ["C3SPP", "SPP", "SPPF"]
 
 
 @block("models.common.SPP", children=("cv1", "cv2", "m"))
@@ -57,3 +58,32 @@ class SPPF(Block):
         for _ in range(3):
             levels.append(self.m(levels[-1]))
         return self.cv2(torch.cat(levels, 1))  # type: ignore[no-any-return]
+
+
+@block("models.common.C3SPP", children=("cv1", "cv2", "cv3", "m"))
+class C3SPP(C3):
+    """`C3` with an `SPP` in place of the bottlenecks.
+
+    Args:
+        c1: Input channels.
+        c2: Output channels.
+        k: Kernel sizes of the poolings in px.
+        n: Not used; a row of a YAML file gives it to every CSP block.
+        shortcut: Not used.
+        g: Not used.
+        e: Hidden channels as a share of ``c2``.
+    """
+
+    def __init__(
+        self,
+        c1: int,
+        c2: int,
+        k: tuple[int, ...] = (5, 9, 13),
+        n: int = 1,
+        shortcut: bool = True,
+        g: int = 1,
+        e: float = 0.5,
+    ) -> None:
+        super().__init__(c1, c2, 0, shortcut, g, e)
+        hidden = int(c2 * e)
+        self.m: nn.Module = SPP(hidden, hidden, k)

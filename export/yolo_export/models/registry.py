@@ -163,17 +163,16 @@ _torch_modules: dict[str, TorchBuilder] = {}
 
 
 def block(
-    class_path: str,
-    *,
+    *class_paths: str,
     children: tuple[str, ...] = (),
     optional: Mapping[str, Callable[[], nn.Module]] | None = None,
     attributes: Mapping[str, Attribute] | None = None,
     family: str = "yolov5",
 ) -> Callable[[type[BlockType]], type[BlockType]]:
-    """Register a class under the path that pickles call it by, and declare its parts.
+    """Register a class under the paths that pickles call it by, and declare its parts.
 
     Args:
-        class_path: Such as ``models.common.Conv``.
+        class_paths: Such as ``models.common.Conv``; several where a class has moved between releases.
         children: See `Parts`.
         optional: See `Parts`.
         attributes: See `Parts`.
@@ -183,7 +182,8 @@ def block(
     def register(kind: type[BlockType]) -> type[BlockType]:
         kind._parts = Parts(children, optional or {}, attributes or {})
         kind.family = family
-        _blocks[class_path] = kind
+        for class_path in class_paths:
+            _blocks[class_path] = kind
         return kind
 
     return register
