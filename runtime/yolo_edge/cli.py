@@ -23,6 +23,7 @@ examples:
   yolo-edge run cam0                              the only bundle of this folder on a camera
   yolo-edge run --model best.edge street.mp4 --save out
   yolo-edge run images/ --jsonl - | jq .detections
+  yolo-edge val --model best.edge dataset.yaml    average precision on a labelled dataset
   yolo-edge check best.edge                       does it compute on this machine what the checkpoint did?
 """
 

@@ -112,6 +112,16 @@ class Detector:
         """Largest allowed difference of a raw head value from the checkpoint's."""
         return self._engine.head_tolerance[self._engine.options.compute]
 
+    def describe(self) -> str:
+        """One line for people: what runs, and how."""
+        height, width = self.size_hw
+        size = f"{height}" if height == width else f"{height}x{width}"
+        return (
+            f"model {self.bundle.path} ({self.bundle.family}, {len(self.bundle.names)} classes), engine "
+            f"{self.engine} {self.compute}, {self.threads} threads on CPUs {self.cpus}, "
+            f"{size} {self.letterbox}"
+        )
+
     def detect(
         self,
         image: Image,

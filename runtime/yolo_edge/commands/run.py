@@ -25,7 +25,6 @@ from yolo_edge.options import DetectOptions, parse_size
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from yolo_edge.detector import Detector
     from yolo_edge.pipeline import RunStatistics
     from yolo_edge.sinks import Sink
 
@@ -135,7 +134,7 @@ def execute(args: argparse.Namespace) -> int:
             )
         sinks = _open_sinks(args, stack)
         if not args.quiet:
-            progress.message(_describe(detector))
+            progress.message(detector.describe())
             if args.verbose:
                 progress.message(f"cameras are read on CPUs {plan.other_cpus}")
         interrupted = False
@@ -182,16 +181,6 @@ def _open_sinks(args: argparse.Namespace, stack: ExitStack) -> list[Sink]:
 
         sinks.append(stack.enter_context(TextSink()))
     return sinks
-
-
-def _describe(detector: Detector) -> str:
-    height, width = detector.size_hw
-    size = f"{height}" if height == width else f"{height}x{width}"
-    bundle = detector.bundle
-    return (
-        f"model {bundle.path} ({bundle.family}, {len(bundle.names)} classes), engine {detector.engine} "
-        f"{detector.compute}, {detector.threads} threads on CPUs {detector.cpus}, {size} {detector.letterbox}"
-    )
 
 
 def _summarise(

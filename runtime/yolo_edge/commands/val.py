@@ -117,7 +117,7 @@ def execute(args: argparse.Namespace) -> int:
         for warning in dataset.warnings:
             progress.message(f"warning: {dataset.path}: {warning}")
         if not args.quiet:
-            progress.message(_describe(detector))
+            progress.message(detector.describe())
         try:
             evaluation = evaluate(detector, dataset, options=options, progress=progress)
         finally:
@@ -132,16 +132,6 @@ def execute(args: argparse.Namespace) -> int:
             if not args.quiet:
                 progress.message(f"wrote {args.json}")
     return 1 if evaluation.failures else 0
-
-
-def _describe(detector: Any) -> str:
-    height, width = detector.size_hw
-    size = f"{height}" if height == width else f"{height}x{width}"
-    bundle = detector.bundle
-    return (
-        f"model {bundle.path} ({bundle.family}, {len(bundle.names)} classes), engine {detector.engine} "
-        f"{detector.compute}, {detector.threads} threads on CPUs {detector.cpus}, {size} {detector.letterbox}"
-    )
 
 
 def _check_writable(path: Path) -> None:

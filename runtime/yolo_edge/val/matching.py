@@ -2,7 +2,7 @@
 
 This is what pycocotools' ``COCOeval.evaluate`` and ``accumulate`` do, with its parameters and its IoU, but in
 arrays: all IoU thresholds and object sizes at once, and only boxes that touch an object are looked at one by
-one. The tests compare every number with COCOeval's, whose loops take a third of a fast model's evaluation.
+one. The tests compare its figures with COCOeval's, whose loops take a third of a fast model's evaluation.
 """
 
 from __future__ import annotations
