@@ -5,8 +5,9 @@ Importing this package imports neither torch nor numpy; each name is loaded on f
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from yolo_edge.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from yolo_export.checkpoint import Checkpoint, read_checkpoint
@@ -22,25 +23,14 @@ __all__ = [
     "read_checkpoint",
 ]
 
-_HOME = {
-    "Checkpoint": "checkpoint",
-    "CheckpointError": "errors",
-    "ExportError": "errors",
-    "ExportReport": "export",
-    "export_bundle": "export",
-    "read_checkpoint": "checkpoint",
-}
-
-
-def __getattr__(name: str) -> Any:
-    try:
-        home = _HOME[name]
-    except KeyError:
-        raise AttributeError(f"module 'yolo_export' has no attribute {name!r}") from None
-    value = getattr(importlib.import_module(f"yolo_export.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Checkpoint": "checkpoint",
+        "CheckpointError": "errors",
+        "ExportError": "errors",
+        "ExportReport": "export",
+        "export_bundle": "export",
+        "read_checkpoint": "checkpoint",
+    },
+)

@@ -14,8 +14,9 @@ Example:
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from yolo_edge.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from yolo_edge._core import __version__
@@ -41,31 +42,20 @@ __all__ = [
     "watch",
 ]
 
-_HOME = {
-    "Bundle": "bundle",
-    "BundleError": "errors",
-    "DetectOptions": "options",
-    "Detections": "detections",
-    "Detector": "detector",
-    "EngineError": "errors",
-    "MissingExtraError": "errors",
-    "SinkError": "errors",
-    "SourceError": "errors",
-    "__version__": "_core",
-    "load_bundle": "bundle",
-    "watch": "pipeline",
-}
-
-
-def __getattr__(name: str) -> Any:
-    try:
-        home = _HOME[name]
-    except KeyError:
-        raise AttributeError(f"module 'yolo_edge' has no attribute {name!r}") from None
-    value = getattr(importlib.import_module(f"yolo_edge.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Bundle": "bundle",
+        "BundleError": "errors",
+        "DetectOptions": "options",
+        "Detections": "detections",
+        "Detector": "detector",
+        "EngineError": "errors",
+        "MissingExtraError": "errors",
+        "SinkError": "errors",
+        "SourceError": "errors",
+        "__version__": "_core",
+        "load_bundle": "bundle",
+        "watch": "pipeline",
+    },
+)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from yolo_edge.options import DetectOptions
+
 
 def add_model(parser: argparse.ArgumentParser, *, positional: bool) -> None:
     """Adds the bundle to run, as ``--model BUNDLE`` or as the argument ``[BUNDLE]``."""
@@ -44,6 +46,51 @@ def add_engine(parser: argparse.ArgumentParser, default: str, more: str = "") ->
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="tell more, and show where an error came from"
     )
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Adds ``--imgsz`` and ``--letterbox``."""
+    network = parser.add_argument_group("network")
+    network.add_argument(
+        "--imgsz", metavar="SIZE", help="network size in pixels, N or HEIGHTxWIDTH (default: the bundle's)"
+    )
+    network.add_argument(
+        "--letterbox",
+        choices=("rect", "square"),
+        help="pad to the next multiple of the stride, or to the full size (default: the bundle's)",
+    )
+
+
+def add_boxes(parser: argparse.ArgumentParser, defaults: DetectOptions) -> argparse._ArgumentGroup:
+    """Adds the thresholds and limits that every command has; returns the group, for more."""
+    boxes = parser.add_argument_group("boxes")
+    boxes.add_argument(
+        "--conf",
+        type=float,
+        default=defaults.conf,
+        metavar="X",
+        help="confidence threshold, 0..1 (default: %(default)s)",
+    )
+    boxes.add_argument(
+        "--iou",
+        type=float,
+        default=defaults.iou,
+        metavar="X",
+        help="IoU threshold of NMS, 0..1 (default: %(default)s)",
+    )
+    boxes.add_argument(
+        "--max-detections",
+        type=int,
+        default=defaults.max_detections,
+        metavar="N",
+        help="boxes kept per image (default: %(default)s)",
+    )
+    return boxes
+
+
+def split_list(text: str | None) -> list[str] | None:
+    """The parts of a flag's value that commas separate; None stays None."""
+    return [part.strip() for part in text.split(",")] if text else None
 
 
 def engine_arguments(args: argparse.Namespace) -> dict[str, Any]:

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yolo_edge.commands.arguments import (
+    add_boxes,
     add_engine,
     add_model,
+    add_network,
     bad_arguments,
     engine_arguments,
     shown_warnings,
+    split_list,
 )
 from yolo_edge.options import DetectOptions, parse_size
 
@@ -38,41 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_model(parser, positional=False)
     add_engine(parser, default="auto")
-    network = parser.add_argument_group("network")
-    network.add_argument(
-        "--imgsz", metavar="SIZE", help="network size in pixels, N or HEIGHTxWIDTH (default: the bundle's)"
-    )
-    network.add_argument(
-        "--letterbox",
-        choices=("rect", "square"),
-        help="pad to the next multiple of the stride, or to the full size (default: the bundle's)",
-    )
-    boxes = parser.add_argument_group("boxes")
-    boxes.add_argument(
-        "--conf",
-        type=float,
-        default=_DEFAULTS.conf,
-        metavar="X",
-        help="confidence threshold, 0..1 (default: %(default)s)",
-    )
-    boxes.add_argument(
-        "--iou",
-        type=float,
-        default=_DEFAULTS.iou,
-        metavar="X",
-        help="IoU threshold of NMS, 0..1 (default: %(default)s)",
-    )
+    add_network(parser)
+    boxes = add_boxes(parser, _DEFAULTS)
     boxes.add_argument(
         "--classes", metavar="LIST", help="class ids or names to keep, separated by commas (default: all)"
     )
     boxes.add_argument("--agnostic", action="store_true", help="NMS across classes instead of within each")
-    boxes.add_argument(
-        "--max-detections",
-        type=int,
-        default=_DEFAULTS.max_detections,
-        metavar="N",
-        help="boxes kept per image (default: %(default)s)",
-    )
     frames = parser.add_argument_group("frames")
     frames.add_argument("--max-frames", type=int, metavar="N", help="stop after N frames")
     frames.add_argument("--every", type=int, default=1, metavar="N", help="take only each N-th frame")
@@ -113,7 +87,7 @@ def execute(args: argparse.Namespace) -> int:
             options = DetectOptions(
                 conf=args.conf,
                 iou=args.iou,
-                classes=[part.strip() for part in args.classes.split(",")] if args.classes else None,
+                classes=split_list(args.classes),
                 agnostic=args.agnostic,
                 max_detections=args.max_detections,
             )

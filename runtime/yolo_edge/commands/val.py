@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from yolo_edge.commands.arguments import (
+    add_boxes,
     add_engine,
     add_model,
+    add_network,
     bad_arguments,
     engine_arguments,
     shown_warnings,
+    split_list,
 )
 from yolo_edge.options import parse_size
 from yolo_edge.val.options import EVALUATION_OPTIONS
@@ -37,37 +40,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     dataset.add_argument(
         "--classes", metavar="LIST", help="class ids or names of the model to evaluate (default: all)"
     )
-    network = parser.add_argument_group("network")
-    network.add_argument(
-        "--imgsz", metavar="SIZE", help="network size in pixels, N or HEIGHTxWIDTH (default: the bundle's)"
-    )
-    network.add_argument(
-        "--letterbox",
-        choices=("rect", "square"),
-        help="pad to the next multiple of the stride, or to the full size (default: the bundle's)",
-    )
-    boxes = parser.add_argument_group("boxes")
-    boxes.add_argument(
-        "--conf",
-        type=float,
-        default=EVALUATION_OPTIONS.conf,
-        metavar="X",
-        help="confidence threshold, 0..1; a higher one lowers the figures (default: %(default)s)",
-    )
-    boxes.add_argument(
-        "--iou",
-        type=float,
-        default=EVALUATION_OPTIONS.iou,
-        metavar="X",
-        help="IoU threshold of NMS, 0..1 (default: %(default)s)",
-    )
-    boxes.add_argument(
-        "--max-detections",
-        type=int,
-        default=EVALUATION_OPTIONS.max_detections,
-        metavar="N",
-        help="boxes kept per image (default: %(default)s)",
-    )
+    add_network(parser)
+    add_boxes(parser, EVALUATION_OPTIONS)
     outputs = parser.add_argument_group("outputs")
     outputs.add_argument(
         "--json", metavar="PATH", help="everything as JSON; - is standard output, in place of the tables"
@@ -104,7 +78,7 @@ def execute(args: argparse.Namespace) -> int:
             bundle.names,
             split=args.split,
             images=args.images,
-            classes=[part.strip() for part in args.classes.split(",")] if args.classes else None,
+            classes=split_list(args.classes),
         )
         detector = Detector(
             bundle,

@@ -12,8 +12,9 @@ Example:
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from yolo_edge.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from yolo_edge.val.dataset import Dataset, open_dataset
@@ -38,32 +39,21 @@ __all__ = [
     "open_dataset",
 ]
 
-_HOME = {
-    "EVALUATION_OPTIONS": "options",
-    "ClassFigures": "figures",
-    "Dataset": "dataset",
-    "DatasetError": "labels",
-    "Evaluation": "evaluation",
-    "EvaluationTimes": "evaluation",
-    "Figures": "figures",
-    "ImageBoxes": "figures",
-    "LabelledImage": "labels",
-    "Objects": "labels",
-    "average_precision": "figures",
-    "evaluate": "evaluation",
-    "open_dataset": "dataset",
-}
-
-
-def __getattr__(name: str) -> Any:
-    try:
-        home = _HOME[name]
-    except KeyError:
-        raise AttributeError(f"module 'yolo_edge.val' has no attribute {name!r}") from None
-    value = getattr(importlib.import_module(f"yolo_edge.val.{home}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "EVALUATION_OPTIONS": "options",
+        "ClassFigures": "figures",
+        "Dataset": "dataset",
+        "DatasetError": "labels",
+        "Evaluation": "evaluation",
+        "EvaluationTimes": "evaluation",
+        "Figures": "figures",
+        "ImageBoxes": "figures",
+        "LabelledImage": "labels",
+        "Objects": "labels",
+        "average_precision": "figures",
+        "evaluate": "evaluation",
+        "open_dataset": "dataset",
+    },
+)
