@@ -95,6 +95,9 @@ def write_checkpoint(
     outer: dict[str, Any] | None = None,
     rename: dict[str, str] | None = None,
     edit: Any = None,
+    dtype: torch.dtype | None = None,
+    wrap: Any = None,
+    **save_options: Any,
 ) -> Path:
     """Write a network as training would.
 
@@ -109,16 +112,23 @@ def write_checkpoint(
         outer: More entries of the dict around the model.
         rename: Class paths to be written instead of others.
         edit: Called with the model before it is written.
+        dtype: Another precision than half or single.
+        wrap: Called with the model; what it returns is written in its place.
+        save_options: More arguments of torch.save.
     """
     model = _as_original(network, names, anchor_grid, strides or STRIDES)
     if half:
         model.half()
+    if dtype:
+        model.to(dtype)
     if edit:
         edit(model)
+    if wrap:
+        model = wrap(model)
     content: Any = model
     if key:
         content = {"epoch": -1, "model": None, "ema": None, "optimizer": None, **(outer or {}), key: model}
-    torch.save(content, path, pickle_module=_pickle_module(rename or {}))
+    torch.save(content, path, pickle_module=_pickle_module(rename or {}), **save_options)
     return path
 
 
@@ -186,7 +196,7 @@ def _as_original(network: Network, names: Any, anchor_grid: bool, strides: list[
 
 def _pickle_module(rename: dict[str, str]) -> types.ModuleType:
     """A pickle module that writes our classes under the names of the original repositories."""
-    paths: dict[type, str] = {Model: "models.yolo.Model"}
+    paths: dict[type, str] = {Model: rename.get("Model", "models.yolo.Model")}
     for path in known_blocks():
         if kind := find_block(path):
             paths[kind] = path
@@ -194,7 +204,8 @@ def _pickle_module(rename: dict[str, str]) -> types.ModuleType:
     class Pickler(pickle._Pickler):  # type: ignore[misc]
         def save_global(self, obj: Any, name: str | None = None) -> None:
             path = paths.get(obj) if isinstance(obj, type) else None
-            path = rename.get(path or f"{obj.__module__}.{obj.__qualname__}", path)
+            own = f"{getattr(obj, '__module__', '')}.{getattr(obj, '__qualname__', '')}"
+            path = rename.get(path or own, path)
             if path is None:
                 super().save_global(obj, name)
                 return
@@ -205,5 +216,5 @@ def _pickle_module(rename: dict[str, str]) -> types.ModuleType:
     Pickler.dispatch = {**pickle._Pickler.dispatch, type: Pickler.save_global}
     made = types.ModuleType("renaming_pickle")
     made.Pickler = Pickler
-    made.dumps = pickle.dumps
+    made.dump, made.dumps = pickle.dump, pickle.dumps
     return made

@@ -6,19 +6,35 @@ itself come from the registry of `yolo_export.models`.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from yolo_export.checkpoint.records import clip
 from yolo_export.errors import CheckpointError
 from yolo_export.models import NETWORKS, known_blocks
 
-__all__ = ["FUNCTIONS", "OTHER_TASKS", "STORAGES", "check_global"]
+__all__ = [
+    "DTYPES",
+    "FUNCTIONS",
+    "OTHER_TASKS",
+    "STORAGES",
+    "UNTYPED_STORAGE",
+    "WRAPPERS",
+    "check_global",
+    "foreign_name",
+]
 
 #: Functions whose call is understood, and the reading of the call (a method of ``reductions``).
 FUNCTIONS = {
     "torch._utils._rebuild_tensor": "tensor",
     "torch._utils._rebuild_tensor_v2": "tensor",
+    "torch._utils._rebuild_tensor_v3": "typed_tensor",
+    "torch._tensor._rebuild_from_type_v2": "from_type",
     "torch._utils._rebuild_parameter": "parameter",
     "torch._utils._rebuild_parameter_with_state": "parameter",
     "collections.OrderedDict": "mapping",
+    "collections.defaultdict": "default_mapping",
+    # Only a method of a module, which is how a replaced ``forward`` is saved: see the reading.
+    "builtins.getattr": "bound_method",
     "builtins.set": "set",
     "builtins.frozenset": "set",
     "_codecs.encode": "encode",
@@ -39,15 +55,35 @@ STORAGES = {
     "torch.CharStorage": ("int8", 1),
     "torch.ByteStorage": ("uint8", 1),
     "torch.BoolStorage": ("bool", 1),
+    # What torch 2 writes for a tensor of a type without a storage class of its own: plain bytes.
+    "torch.storage.UntypedStorage": ("uint8", 1),
 }
+UNTYPED_STORAGE = "torch.storage.UntypedStorage"
+
+#: Element types by name, for tensors over plain bytes: the same pairs as in `STORAGES`.
+DTYPES = {f"torch.{name}": (name, size) for path, (name, size) in STORAGES.items() if path != UNTYPED_STORAGE}
+
+#: Training wrappers around a network; the network is their child ``module``.
+WRAPPERS = (
+    "torch.nn.parallel.data_parallel.DataParallel",
+    "torch.nn.parallel.distributed.DistributedDataParallel",
+)
 
 #: Values that occur beside the network: training options, dates, paths. They are kept as records and never
 #: used.
 _INERT = frozenset(
     {
+        *DTYPES,
+        *WRAPPERS,
         "argparse.Namespace",
         "builtins.bytearray",
+        "builtins.bool",
+        "builtins.dict",
+        "builtins.float",
+        "builtins.int",
+        "builtins.list",
         "builtins.object",
+        "builtins.str",
         "datetime.date",
         "datetime.datetime",
         "datetime.timedelta",
@@ -60,14 +96,28 @@ _INERT = frozenset(
         "pathlib.PureWindowsPath",
         "pathlib.WindowsPath",
         "torch.Size",
-        "torch.bfloat16",
+        "torch.Tensor",
+        "torch.amp.grad_scaler.GradScaler",
+        "torch.amp.grad_scaler.OptState",
+        "torch.amp.grad_scaler._refresh_per_optimizer_state",
+        "torch.cuda.amp.grad_scaler.GradScaler",
+        "torch.cuda.amp.grad_scaler.OptState",
+        "torch.cuda.amp.grad_scaler._refresh_per_optimizer_state",
         "torch.device",
+        "torch.distributed.algorithms.join._JoinConfig",
         "torch.dtype",
-        "torch.float16",
-        "torch.float32",
-        "torch.float64",
-        "torch.int64",
+        "torch.nn.parallel.distributed._BucketCapacityConfig",
         "torch.nn.parameter.Parameter",
+        "torch.optim.adam.Adam",
+        "torch.optim.adamw.AdamW",
+        "torch.optim.lr_scheduler.CosineAnnealingLR",
+        "torch.optim.lr_scheduler.LambdaLR",
+        "torch.optim.lr_scheduler.OneCycleLR",
+        "torch.optim.lr_scheduler.StepLR",
+        "torch.optim.rmsprop.RMSprop",
+        "torch.optim.sgd.SGD",
+        "torch.version.TorchVersion",
+        "torch.torch_version.TorchVersion",
     }
 )
 
@@ -79,6 +129,29 @@ _ALIASES = {
     "pathlib._local": "pathlib",
 }
 
+#: Classes that are another one as soon as training is over.
+_CLASS_ALIASES = {
+    "torch.nn.modules.batchnorm.SyncBatchNorm": ("torch.nn.modules.batchnorm", "BatchNorm2d"),
+}
+
+#: Names that occur in honest checkpoints of a kind that cannot be read, and what to do instead.
+_UNSUPPORTED = {
+    "torch._utils._rebuild_qtensor": "a quantised tensor; give the checkpoint from before quantisation",
+    "torch._utils._rebuild_sparse_tensor": "a sparse tensor; save the model with dense weights",
+    "torch._utils._rebuild_sparse_csr_tensor": "a sparse tensor; save the model with dense weights",
+    "torch._utils._rebuild_meta_tensor_no_storage": "a tensor without numbers (device meta); save the model "
+    "with its weights",
+    "torch.jit._script.RecursiveScriptModule": "a TorchScript module; give the file that training saved",
+}
+#: Packages of other networks, by the start of the path.
+_OTHER_PACKAGES = {
+    "ultralytics": "an Ultralytics checkpoint (YOLOv8 or later, or a YOLOv5u), whose heads have no anchors; "
+    "only checkpoints of the YOLOv5 (v1.0 to v7.0) and YOLOv5-Lite repositories are read",
+    "torch.ao": "a network quantised by torch; give the checkpoint from before quantisation",
+    "torch.nn.quantized": "a network quantised by torch; give the checkpoint from before quantisation",
+    "torch.quantization": "a network quantised by torch; give the checkpoint from before quantisation",
+}
+
 #: Networks of YOLOv5 that do something else than detect.
 OTHER_TASKS = {
     "models.yolo.ClassificationModel": "classification",
@@ -87,6 +160,11 @@ OTHER_TASKS = {
     "models.common.Classify": "classification",
     "models.common.Proto": "segmentation",
 }
+
+
+@lru_cache(maxsize=1)
+def _allowed() -> frozenset[str]:
+    return _INERT.union(FUNCTIONS, STORAGES, NETWORKS, known_blocks())
 
 
 def check_global(module: str, name: str) -> tuple[str, str]:
@@ -103,17 +181,31 @@ def check_global(module: str, name: str) -> tuple[str, str]:
         CheckpointError: The name is not on the list.
     """
     module = _ALIASES.get(module, module)
+    if module.startswith("yolov5.models."):  # The pip package of that name.
+        module = module[len("yolov5.") :]
     path = f"{module}.{name}"
+    if path in _CLASS_ALIASES:
+        return _CLASS_ALIASES[path]
     if path in OTHER_TASKS:
         raise CheckpointError(
             f"is a {OTHER_TASKS[path]} checkpoint (it holds {path}); only detection can be exported"
         )
-    if path in FUNCTIONS or path in STORAGES or path in _INERT or path in NETWORKS or path in known_blocks():
+    if path in _allowed():
         return module, name
+    if path in _UNSUPPORTED:
+        raise CheckpointError(f"holds {path}: {_UNSUPPORTED[path]}")
+    for package, what in _OTHER_PACKAGES.items():
+        if path.startswith(f"{package}."):
+            raise CheckpointError(f"is {what} (it holds {clip(path)})")
     if module.split(".", 1)[0] == "models":
         known = ", ".join(sorted(block for block in known_blocks() if block.startswith("models.")))
         raise CheckpointError(f"holds the unknown block {clip(path)}; known blocks: {known}")
-    raise CheckpointError(
+    raise foreign_name(path)
+
+
+def foreign_name(path: str) -> CheckpointError:
+    """The error for a name that no checkpoint needs."""
+    return CheckpointError(
         f"wants {clip(path)}, which is not on the list of what a checkpoint may contain; "
         "nothing was imported or run"
     )

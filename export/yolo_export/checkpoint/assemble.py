@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -16,6 +17,8 @@ from yolo_export.models import CONTAINERS, NETWORKS, Block, Fields, Network, fin
 __all__ = ["Assembly"]
 
 _MAX_DEPTH = 24
+#: Most modules, layers included. The largest published networks have about 1,000.
+_MAX_MODULES = 10_000
 #: Counts training steps; inference never looks at it.
 _IGNORED_TENSORS = frozenset({"num_batches_tracked"})
 
@@ -67,7 +70,8 @@ class Assembly:
         return [
             place
             for module, name, _, place in self._tensors.values()
-            if not bool(torch.isfinite(getattr(module, name)).all())
+            # By numpy: torch starts its threads for each, which takes longer than the work.
+            if not np.isfinite(getattr(module, name).numpy()).all()
         ]
 
     def _network(self, record: Instance) -> Network:
@@ -98,6 +102,8 @@ class Assembly:
             if shared is None or children:
                 raise CheckpointError(f"uses one module in several places: {place}")
             return shared
+        if len(self._made) >= _MAX_MODULES:
+            raise CheckpointError(f"has more than {_MAX_MODULES} modules")
         self._made[id(record)] = None
         parts = {
             name: self._module(child, f"{place}.{clip(name)}", depth + 1)
@@ -106,10 +112,12 @@ class Assembly:
         }
         try:
             module = self._make(record, parts)
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, TypeError, ArithmeticError) as error:
             if isinstance(error, CheckpointError):
                 raise
-            raise CheckpointError(f"has a block that cannot be rebuilt: {place} {error}") from error
+            raise CheckpointError(
+                f"has a block that cannot be rebuilt: {place} {clip(str(error), 300)}"
+            ) from error
         self._collect_tensors(module, record, place)
         self._made[id(record)] = module
         return module.eval()

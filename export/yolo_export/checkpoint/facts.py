@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Union
@@ -13,18 +14,26 @@ from yolo_export.checkpoint.weights import Weights
 from yolo_export.errors import CheckpointError
 from yolo_export.models import Network
 
-__all__ = ["Anchors", "HeadFacts", "head_facts", "head_shapes", "read_names", "training_facts"]
+__all__ = ["Anchors", "HeadFacts", "head_facts", "read_names", "training_facts"]
 
 #: Width and height in px of each anchor of one head.
 Anchors = list[tuple[float, float]]
 Fact = Union[str, int, float, bool]
 
-#: Probe size (height, width) in px: different sides, multiples of every stride up to 128.
-_PROBE_HW = (256, 384)
-#: Largest feature map that the probe may meet, in elements per px of the probe image. Real networks stay
-#: below 64.
-_MAX_ELEMENTS_PER_PX = 1024
+_MAX_NAME = 200
+_MAX_TEXT = 400
 _TRAINING_KEYS = ("epoch", "best_fitness", "date", "version", "license", "updates")
+#: Options of YOLOv5's train.py, and what they are called here; the image size has two names there.
+_OPTIONS = {
+    "imgsz": "imgsz",
+    "img_size": "imgsz",
+    "epochs": "epochs",
+    "batch_size": "batch_size",
+    "data": "data",
+    "cfg": "cfg",
+    "weights": "weights",
+    "optimizer": "optimizer",
+}
 
 
 @dataclass
@@ -34,50 +43,6 @@ class HeadFacts:
     strides: list[int]
     anchors_px: list[Anchors]
     notes: list[str] = field(default_factory=list)
-
-
-def head_shapes(network: Network) -> list[tuple[int, int]]:
-    """Run a network that has no memory yet, and see what comes out.
-
-    Args:
-        network: On the ``meta`` device.
-
-    Returns:
-        Channels and stride in px of each head.
-
-    Raises:
-        CheckpointError: It cannot run, or a feature map is absurdly large.
-    """
-    height, width = _PROBE_HW
-    limit = height * width * _MAX_ELEMENTS_PER_PX
-
-    def check(_: Any, __: Any, output: Any) -> None:
-        if isinstance(output, torch.Tensor) and output.numel() > limit:
-            raise CheckpointError(
-                f"has a layer that makes {output.numel()} numbers of a {width}x{height} image"
-            )
-
-    hooks = [module.register_forward_hook(check) for module in network.modules()]
-    try:
-        with torch.no_grad():
-            heads = network(torch.empty(1, 3, height, width, device="meta"))
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError, NotImplementedError) as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"has a network that cannot run: {clip(str(error), 300)}") from error
-    finally:
-        for hook in hooks:
-            hook.remove()
-    shapes = []
-    for index, head in enumerate(heads):
-        _, channels, rows, columns = head.shape
-        stride = height // max(rows, 1)
-        if rows == 0 or rows * stride != height or columns * stride != width:
-            raise CheckpointError(
-                f"has a head {index} of {columns}x{rows} cells for an image of {width}x{height}"
-            )
-        shapes.append((channels, stride))
-    return shapes
 
 
 def head_facts(network: Network, detect: Instance, strides_seen: list[int], weights: Weights) -> HeadFacts:
@@ -96,9 +61,10 @@ def head_facts(network: Network, detect: Instance, strides_seen: list[int], weig
     state = detect.state
     stated = state.get("stride")
     if isinstance(stated, TensorRef):
-        strides = [round(stride) for stride in weights.read(stated).flatten().tolist()[:64]]
-        if strides != strides_seen:
-            raise CheckpointError(f"says that its strides are {strides}, but its network has {strides_seen}")
+        strides = weights.read(stated).flatten().tolist()[:64] if stated.count <= 64 else []
+        if strides != strides_seen:  # Whole numbers, which half precision holds as they are.
+            shown = [int(stride) if stride == stride // 1 else stride for stride in strides]
+            raise CheckpointError(f"says that its strides are {shown}, but its network has {strides_seen}")
     else:
         facts.notes.append(f"the checkpoint states no strides; its network has {strides_seen}")
     heads, anchors = len(strides_seen), network.detect.na
@@ -143,23 +109,57 @@ def read_names(found: Any, classes: int) -> tuple[list[str], list[str]]:
         )
     if type(found) is dict and set(found) == set(range(len(found))):
         found = [found[index] for index in range(len(found))]
-    if type(found) not in (list, tuple) or not all(isinstance(name, (str, int)) for name in found):
+    if type(found) not in (list, tuple) or not all(type(name) in (str, int) for name in found):
         raise CheckpointError("has class names that are neither a list nor a dict numbered from 0")
     if len(found) != classes:
         raise CheckpointError(f"has {len(found)} class names, but its heads have {classes} classes")
-    names = [str(name) for name in found]
-    shown = ["".join(_printable(character) for character in name) for name in names]
+    names = [name if type(name) is str else str(name) for name in found]
+    for index, name in enumerate(names):
+        if len(name) > _MAX_NAME:
+            raise CheckpointError(
+                f"has a name of {len(name)} characters for class {index} ({clip(name, 40)}); "
+                f"at most {_MAX_NAME} are allowed"
+            )
+    shown = [_printable(name) for name in names]
     if shown != names:
         return shown, ["class names hold control characters; they are written as escapes"]
     return names, []
 
 
 def training_facts(checkpoint: Mapping[Any, Any]) -> dict[str, Fact]:
-    """Plain values that tell where a checkpoint comes from."""
-    facts = {key: checkpoint.get(key) for key in _TRAINING_KEYS}
-    return {key: value for key, value in facts.items() if isinstance(value, (str, int, float))}
+    """Plain values that tell where a checkpoint comes from and how it was trained."""
+    found = {key: checkpoint.get(key) for key in _TRAINING_KEYS}
+    options = checkpoint.get("opt")
+    if isinstance(options, Instance) and options.class_path == "argparse.Namespace":
+        options = options.state
+    if type(options) is dict:
+        for key, name in _OPTIONS.items():
+            value = options.get(key)
+            if type(value) in (list, tuple) and value:  # Older releases had a pair of image sizes.
+                value = value[0]
+            if isinstance(value, Instance) and value.class_path.startswith("pathlib."):
+                value = "/".join(part for part in value.args if type(part) is str)
+            if found.get(name) is None:
+                found[name] = value
+    return {key: fact for key, value in found.items() if (fact := _fact(value)) is not None}
 
 
-def _printable(character: str) -> str:
-    """A character as it is, or its escape: a name ends up on terminals."""
-    return character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+def _fact(value: Any) -> Fact | None:
+    """A value that a bundle and a terminal can hold."""
+    if type(value) is str:
+        return _printable(value[:_MAX_TEXT])
+    if type(value) is float:
+        return value if math.isfinite(value) else None
+    if type(value) is int:
+        return value if abs(value) < 1 << 53 else None
+    return value if type(value) is bool else None
+
+
+def _printable(text: str) -> str:
+    """Text as it is, with escapes for what must not reach a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )

@@ -8,24 +8,27 @@ the reading.
 
 from __future__ import annotations
 
+import io
 import pickletools
 from collections.abc import Callable
 from typing import Any
 
 from yolo_export.checkpoint.allowlist import FUNCTIONS, check_global
 from yolo_export.checkpoint.records import GlobalRef, Instance, clip
-from yolo_export.checkpoint.reductions import Reductions
+from yolo_export.checkpoint.reductions import Reductions, flat_key
 from yolo_export.errors import CheckpointError
 
-__all__ = ["MAX_PICKLE_BYTES", "read_pickle"]
+__all__ = ["MAX_OPCODES", "MAX_PICKLE_BYTES", "read_pickle", "read_pickle_at"]
 
 #: Longest pickle that is read. Those of real checkpoints have 0.1 to 5 MB: the weights are stored beside
 #: them.
 MAX_PICKLE_BYTES = 32 << 20
 
-_KEY_TYPES = (str, int, bool, bytes, type(None))
-#: Beyond this an integer's hash wraps round, and keys can be chosen that all collide.
-_MAX_KEY = 1 << 60
+#: Most opcodes that are read. Published checkpoints have 30,000 to 60,000, the largest networks with the
+#: state of their optimizer ten times that. A hostile pickle gets some 200 bytes of memory and 2 us for each.
+MAX_OPCODES = 1_000_000
+#: Beyond this an integer's hash wraps round, and memo numbers could be chosen that all collide.
+_MAX_MEMO = 1 << 32
 #: Integers of a checkpoint fit 64 bits. Writing one of a million digits into a message would take hours.
 _MAX_INTEGER_BITS = 1024
 
@@ -71,13 +74,31 @@ def read_pickle(data: bytes, persistent_load: Callable[[Any], Any]) -> Any:
     Raises:
         CheckpointError: The pickle is damaged, too long, or mentions a name outside the list.
     """
+    return read_pickle_at(data, 0, persistent_load)[0]
+
+
+def read_pickle_at(data: bytes, start: int, persistent_load: Callable[[Any], Any]) -> tuple[Any, int]:
+    """Read the pickle that starts at a byte of ``data``.
+
+    Args:
+        data: Holds the pickle and whatever comes after it.
+        start: Its first byte.
+        persistent_load: See `read_pickle`.
+
+    Returns:
+        The value, and the position after the pickle.
+
+    Raises:
+        CheckpointError: See `read_pickle`.
+    """
     if len(data) > MAX_PICKLE_BYTES:
         raise CheckpointError(f"has a pickle of {len(data)} bytes; at most {MAX_PICKLE_BYTES} are read")
     machine = _Machine(persistent_load, copy_budget=len(data) + 4096)
+    stream = io.BytesIO(data)
+    stream.seek(start)
     try:
-        for opcode, argument, _ in pickletools.genops(data):
-            machine.step(opcode.name, argument)
-        return machine.result()
+        machine.run(stream)
+        return machine.result(), stream.tell()
     except CheckpointError:
         raise
     except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
@@ -91,24 +112,34 @@ class _Machine:
         self._stack: list[Any] = []
         self._below_marks: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
+        self._names: dict[tuple[str, str], GlobalRef] = {}
         self._persistent_load = persistent_load
         self._reductions = Reductions(copy_budget)
+        self._methods: dict[str, Callable[[Any], None]] = {
+            name[len("_op_") :].upper(): getattr(self, name) for name in dir(self) if name.startswith("_op_")
+        }
 
-    def step(self, opcode: str, argument: Any) -> None:
-        """Interpret one opcode."""
-        if opcode in _CONSTANTS:
-            if type(argument) is int and argument.bit_length() > _MAX_INTEGER_BITS:
-                raise ValueError(f"an integer of {argument.bit_length()} bits")
-            self._stack.append(argument)
-        elif opcode in _LITERALS:
-            self._stack.append(_LITERALS[opcode])
-        elif opcode in _EMPTY:
-            self._stack.append(_EMPTY[opcode]())
-        elif opcode not in _NOTHING:
-            method = getattr(self, f"_op_{opcode.lower()}", None)
-            if method is None:
-                raise CheckpointError(f"uses the pickle opcode {opcode}, which no checkpoint needs")
-            method(argument)
+    def run(self, stream: io.BytesIO) -> None:
+        """Interpret opcodes up to STOP."""
+        methods = self._methods
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
+            name = opcode.name
+            if name in methods:
+                methods[name](argument)
+            elif name in _CONSTANTS:
+                if isinstance(argument, int) and argument.bit_length() > _MAX_INTEGER_BITS:
+                    raise ValueError(f"an integer of {argument.bit_length()} bits")
+                self._stack.append(argument)
+            elif name in _LITERALS:
+                self._stack.append(_LITERALS[name])
+            elif name in _EMPTY:
+                self._stack.append(_EMPTY[name]())
+            elif name not in _NOTHING:
+                raise CheckpointError(f"uses the pickle opcode {name}, which no checkpoint needs")
+            if count >= MAX_OPCODES:
+                raise CheckpointError(
+                    f"has a pickle of more than {MAX_OPCODES} opcodes; no checkpoint needs more"
+                )
 
     def result(self) -> Any:
         """The single value that is left."""
@@ -140,6 +171,8 @@ class _Machine:
         self._stack.append(self._stack[-1])
 
     def _op_put(self, index: int) -> None:
+        if not 0 <= index < _MAX_MEMO:
+            raise ValueError("a memo number beyond any pickle")
         self._memo[index] = self._stack[-1]
 
     _op_binput = _op_long_binput = _op_put
@@ -183,7 +216,7 @@ class _Machine:
 
     def _op_frozenset(self, _: None) -> None:
         items = self._pop_mark()
-        self._stack.append(frozenset(_key(item) for item in items))
+        self._stack.append(frozenset(flat_key(item) for item in items))
 
     def _op_append(self, _: None) -> None:
         item = self._stack.pop()
@@ -195,7 +228,7 @@ class _Machine:
 
     def _op_additems(self, _: None) -> None:
         items = self._pop_mark()
-        self._top(set).update(_key(item) for item in items)
+        self._top(set).update(flat_key(item) for item in items)
 
     def _op_setitem(self, _: None) -> None:
         value = self._stack.pop()
@@ -210,7 +243,7 @@ class _Machine:
             raise ValueError("a key without a value")
         target = self._top(dict)
         for key, value in zip(items[::2], items[1::2]):
-            target[_key(key)] = value
+            target[flat_key(key)] = value
 
     def _top(self, kind: type) -> Any:
         if type(self._stack[-1]) is not kind:
@@ -221,13 +254,19 @@ class _Machine:
 
     def _op_global(self, argument: str) -> None:
         module, name = argument.split(" ", 1)
-        self._stack.append(GlobalRef(*check_global(module, name)))
+        self._push_name(module, name)
 
     def _op_stack_global(self, _: None) -> None:
         name, module = self._stack.pop(), self._stack.pop()
         if not isinstance(name, str) or not isinstance(module, str):
             raise ValueError("a name that is not text")
-        self._stack.append(GlobalRef(*check_global(module, name)))
+        self._push_name(module, name)
+
+    def _push_name(self, module: str, name: str) -> None:
+        found = self._names.get((module, name))
+        if found is None:
+            found = self._names[module, name] = GlobalRef(*check_global(module, name))
+        self._stack.append(found)
 
     def _op_inst(self, argument: str) -> None:
         arguments = tuple(self._pop_mark())
@@ -272,10 +311,3 @@ class _Machine:
 
     def _op_binpersid(self, _: None) -> None:
         self._stack.append(self._persistent_load(self._stack.pop()))
-
-
-def _key(value: Any) -> Any:
-    """A dict key or set member: only flat values, as hashing a deeply nested tuple overflows the C stack."""
-    if type(value) not in _KEY_TYPES or (type(value) is int and abs(value) >= _MAX_KEY):
-        raise ValueError(f"a dict key or set member of type {type(value).__name__}")
-    return value

@@ -7,17 +7,22 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from yolo_export.checkpoint.allowlist import OTHER_TASKS
+from yolo_export.checkpoint.allowlist import OTHER_TASKS, WRAPPERS
 from yolo_export.checkpoint.archive import Archive
 from yolo_export.checkpoint.assemble import Assembly
-from yolo_export.checkpoint.facts import Anchors, Fact, head_facts, head_shapes, read_names, training_facts
-from yolo_export.checkpoint.pickle_vm import read_pickle
-from yolo_export.checkpoint.records import Instance
+from yolo_export.checkpoint.facts import Anchors, Fact, head_facts, read_names, training_facts
+from yolo_export.checkpoint.formats import open_archive
+from yolo_export.checkpoint.probe import head_shapes
+from yolo_export.checkpoint.records import Instance, clip
 from yolo_export.checkpoint.weights import Weights
 from yolo_export.errors import CheckpointError
 from yolo_export.models import Network
 
 __all__ = ["Checkpoint", "read_checkpoint"]
+
+_MAX_WRAPPERS = 4
+#: Longest message; the list of known blocks takes most of it.
+_MAX_MESSAGE = 6000
 
 
 @dataclass(frozen=True)
@@ -74,14 +79,15 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     """
     path = Path(fspath(path))
     try:
-        with Archive(path) as archive:
+        with open_archive(path) as archive:
             return _read(path, archive)
     except CheckpointError as error:
-        raise CheckpointError(f"{path}: {error}") from error
+        message = " ".join(str(error)[:_MAX_MESSAGE].split("\n"))
+        raise CheckpointError(f"{path}: {message}") from error
 
 
 def _read(path: Path, archive: Archive) -> Checkpoint:
-    content = read_pickle(archive.pickle(), archive.storage_ref)
+    content = archive.content()
     record, outer = _find_network(content)
     assembly = Assembly(record)
     network = assembly.network
@@ -111,7 +117,7 @@ def _read(path: Path, archive: Archive) -> Checkpoint:
 def _find_network(content: Any) -> tuple[Instance, dict[Any, Any]]:
     """The record of the network, and the dict around it."""
     if isinstance(content, Instance):
-        return _check_state(content), {}
+        return _unwrapped(content), {}
     if type(content) is not dict:
         raise CheckpointError(f"holds a {type(content).__name__}; expected a dict with 'model' or a model")
     for key in ("ema", "model"):
@@ -119,20 +125,29 @@ def _find_network(content: Any) -> tuple[Instance, dict[Any, Any]]:
         if type(found) is tuple and found:  # Some releases kept the average with its number of updates.
             found = found[0]
         if isinstance(found, Instance):
-            return _check_state(found), content
+            return _unwrapped(found), content
         if found is not None:
             raise CheckpointError(
                 f"has weights without a network (a {type(found).__name__} under {key!r}); "
                 "give the file that training saved (best.pt), not a state dict"
             )
-    keys = ", ".join(sorted(ascii(key)[:40] for key in content)[:12])
+    keys = ", ".join(sorted(repr(clip(key, 40)) for key in content)[:12])
     raise CheckpointError(f"has neither 'ema' nor 'model'; it has: {keys or 'nothing'}")
 
 
-def _check_state(record: Instance) -> Instance:
-    if record.class_path in OTHER_TASKS or type(record.state) is not dict:
-        raise CheckpointError("has a network without a state")
-    return record
+def _unwrapped(record: Instance) -> Instance:
+    """The network itself, without the wrapper that training on several devices put around it."""
+    for _ in range(_MAX_WRAPPERS):
+        if record.class_path in OTHER_TASKS or type(record.state) is not dict:
+            raise CheckpointError("has a network without a state")
+        if record.class_path not in WRAPPERS:
+            return record
+        children = record.state.get("_modules")
+        inner = children.get("module") if type(children) is dict else None
+        if not isinstance(inner, Instance):
+            raise CheckpointError(f"has a {record.class_path} without a network in it")
+        record = inner
+    raise CheckpointError(f"has a network in more than {_MAX_WRAPPERS} wrappers")
 
 
 def _check_widths(widths: list[int], network: Network) -> int:

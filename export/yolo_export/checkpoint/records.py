@@ -10,8 +10,16 @@ __all__ = ["GlobalRef", "Instance", "StorageRef", "TensorRef", "clip"]
 
 
 def clip(text: object, limit: int = 80) -> str:
-    """Text from a file, made safe to put into a one-line message."""
-    line = ascii(text)[1:-1] if isinstance(text, str) else ascii(text)
+    """Text from a file, made safe to put into a one-line message.
+
+    Args:
+        text: Text or bytes; of anything else, which may be nested without end, only the type is shown.
+        limit: Most characters.
+    """
+    if isinstance(text, str):
+        line = ascii(text[: limit + 1])[1:-1]
+    else:
+        line = ascii(text[: limit + 1]) if isinstance(text, bytes) else type(text).__name__
     return line if len(line) <= limit else line[: limit - 3] + "..."
 
 
@@ -49,12 +57,16 @@ class StorageRef:
 
 @dataclass(frozen=True, eq=False)
 class TensorRef:
-    """A view into a storage. ``size`` and ``stride`` were checked to lie inside the storage."""
+    """A view into a storage. ``size`` and ``stride`` were checked to lie inside the storage.
+
+    ``dtype`` is the type of its elements; None stands for that of the storage.
+    """
 
     storage: StorageRef
     offset: int
     size: tuple[int, ...]
     stride: tuple[int, ...]
+    dtype: str | None = None
 
     @property
     def count(self) -> int:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from yolo_export.checkpoint.allowlist import STORAGES
-from yolo_export.checkpoint.archive import Archive
+from yolo_export.checkpoint.allowlist import DTYPES, STORAGES
+from yolo_export.checkpoint.archive import Archive, storage_bytes
 from yolo_export.checkpoint.records import StorageRef, TensorRef
 from yolo_export.errors import CheckpointError
 
@@ -25,8 +25,9 @@ class Weights:
 
     def __init__(self, archive: Archive) -> None:
         self._archive = archive
-        self._storages: dict[StorageRef, torch.Tensor] = {}
+        self._storages: dict[tuple[StorageRef, str], torch.Tensor] = {}
         self._remaining = archive.size_bytes + _SLACK_ELEMENTS
+        self._unread_bytes = archive.size_bytes
 
     def read(self, ref: TensorRef) -> torch.Tensor:
         """A tensor of its own memory.
@@ -42,12 +43,19 @@ class Weights:
             raise CheckpointError("describes far more numbers than it holds")
         if ref.count == 0:
             return torch.empty(ref.size)
-        flat = self._storage(ref.storage)
+        flat = self._storage(ref.storage, ref.dtype)
         view = torch.as_strided(flat, ref.size, ref.stride, ref.offset)
-        return view.to(torch.float32 if flat.is_floating_point() else flat.dtype, copy=True).contiguous()
+        # Not ``contiguous``: it keeps odd strides where a side is 1, for which torch has other kernels.
+        made = torch.empty(ref.size, dtype=torch.float32 if flat.is_floating_point() else flat.dtype)
+        return made.copy_(view)
 
-    def _storage(self, ref: StorageRef) -> torch.Tensor:
-        if ref not in self._storages:
-            dtype: torch.dtype = getattr(torch, STORAGES[ref.kind][0])
-            self._storages[ref] = torch.frombuffer(bytearray(self._archive.storage(ref)), dtype=dtype)
-        return self._storages[ref]
+    def _storage(self, ref: StorageRef, dtype: str | None) -> torch.Tensor:
+        name, element_bytes = DTYPES[dtype] if dtype else STORAGES[ref.kind]
+        if (ref, name) not in self._storages:
+            self._unread_bytes -= storage_bytes(ref)
+            if self._unread_bytes < 0:
+                raise CheckpointError("uses the same bytes as storages of several lengths or types")
+            data = bytearray(self._archive.storage(ref))
+            del data[len(data) // element_bytes * element_bytes :]
+            self._storages[ref, name] = torch.frombuffer(data, dtype=getattr(torch, name))
+        return self._storages[ref, name]
