@@ -39,7 +39,8 @@ def test_video_to_everything(
         *("--save", tmp_path / "out", "--jsonl", tmp_path / "o.jsonl", "--save-txt", tmp_path / "labels"),
     )
     assert (done.returncode, done.stdout) == (0, "")
-    assert f"engine {engine} fp32, 2 threads, 128 rect" in done.stderr
+    assert f"engine {engine} fp32, 2 threads on CPUs " in done.stderr
+    assert ", 128 rect\n" in done.stderr
     lines = _lines((tmp_path / "o.jsonl").read_text())
     assert [line["frame"] for line in lines] == list(range(12))
     assert [line["time_s"] for line in lines[:3]] == [0.0, 0.1, 0.2]
