@@ -3,6 +3,7 @@
 #include <climits>
 #include <cstdint>
 #include <stdexcept>
+#include <string>
 
 namespace py = pybind11;
 
@@ -64,6 +65,30 @@ HeadView head_view(const py::array& head) {
     view.ny = static_cast<int>(ny);
     view.nx = static_cast<int>(nx);
     view.plane_stride = plane_bytes / item;
+    return view;
+}
+
+OutputView output_view(const py::array& output, OutputLayout layout) {
+    const int wanted = layout == OutputLayout::rows ? 2 : layout == OutputLayout::cells ? 4 : 3;
+    const bool batched = output.ndim() == wanted + 1 && output.shape(0) == 1;
+    constexpr py::ssize_t item = sizeof(float);
+    bool fits = has_dtype<float>(output) && (output.ndim() == wanted || batched) && output.size() != 0 &&
+                fits_int(output) && reinterpret_cast<std::uintptr_t>(output.data()) % alignof(float) == 0;
+    OutputView view;
+    view.dimensions = wanted;
+    for (int i = 0; fits && i < wanted; ++i) {
+        const py::ssize_t axis = i + (batched ? 1 : 0);
+        const auto at = static_cast<std::size_t>(i);
+        fits = output.strides(axis) % item == 0;
+        view.shape[at] = static_cast<int>(output.shape(axis));
+        view.strides[at] = output.strides(axis) / item;
+    }
+    if (!fits) {
+        throw std::invalid_argument("an output array is " + describe(output) + "; it must be float32 with " +
+                                    std::to_string(wanted) +
+                                    " dimensions, or one more of length 1, and aligned");
+    }
+    view.data = static_cast<const float*>(output.data());
     return view;
 }
 

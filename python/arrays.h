@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "yolo_edge/letterbox_geometry.h"
+#include "yolo_edge/output_proposals.h"
 #include "yolo_edge/proposals.h"
 
 // How numpy arrays and the core's structures become each other; shared by the binding files.
@@ -39,6 +40,9 @@ HeadSpec head_spec(int stride, const AnchorPairs& anchors_px);
 
 /// A raw head: float32 (channels, ny, nx) or (1, channels, ny, nx), rows contiguous, any plane stride.
 HeadView head_view(const pybind11::array& head);
+
+/// An output in any form: float32 of 2 to 4 dimensions, or with a leading 1; any strides.
+OutputView output_view(const pybind11::array& output, OutputLayout layout);
 
 /// The arrays (xyxy float32 (n, 4), score float32 (n,), class_id int32 (n,)), freshly allocated.
 pybind11::tuple arrays_of(const std::vector<Proposal>& proposals);

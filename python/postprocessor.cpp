@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +24,9 @@ namespace {
 class SharedPostprocessor {
   public:
     SharedPostprocessor(std::vector<HeadSpec> heads, SimdLevel simd)
-        : postprocessor_(std::move(heads), simd) {}
+        : postprocessor_(std::move(heads), simd), raw_heads_(true) {}
+    SharedPostprocessor(std::vector<HeadSpec> heads, std::vector<OutputSpec> outputs, SimdLevel simd)
+        : postprocessor_(std::move(heads), std::move(outputs), simd), raw_heads_(false) {}
 
     const std::vector<HeadSpec>& heads() const { return postprocessor_.heads(); }
 
@@ -31,7 +34,12 @@ class SharedPostprocessor {
                   float confidence, float iou, std::optional<std::vector<int>> classes, bool class_agnostic,
                   bool multi_label, int max_detections, int max_candidates) {
         std::vector<HeadView> views;
-        for (const py::array& head : head_arrays) views.push_back(head_view(head));
+        std::vector<OutputView> outputs;
+        if (raw_heads_) {
+            for (const py::array& head : head_arrays) views.push_back(head_view(head));
+        } else {
+            outputs = output_views(head_arrays);
+        }
         ProposalOptions proposal_options;
         proposal_options.confidence = confidence;
         proposal_options.multi_label = multi_label;
@@ -45,15 +53,52 @@ class SharedPostprocessor {
         {
             const py::gil_scoped_release unlocked;
             const std::lock_guard<std::mutex> queue(mutex_);
-            detections = postprocessor_.run(views, geometry, proposal_options, nms_options);
+            detections = raw_heads_
+                             ? postprocessor_.run(views, geometry, proposal_options, nms_options)
+                             : postprocessor_.run_outputs(outputs, geometry, proposal_options, nms_options);
         }
         return arrays_of(detections);
     }
 
   private:
+    std::vector<OutputView> output_views(const std::vector<py::array>& arrays) const {
+        const std::vector<OutputSpec>& specs = postprocessor_.outputs();
+        if (arrays.size() != specs.size()) {
+            throw std::invalid_argument("got " + std::to_string(arrays.size()) + " outputs; this model has " +
+                                        std::to_string(specs.size()));
+        }
+        std::vector<OutputView> views;
+        for (std::size_t i = 0; i < specs.size(); ++i)
+            views.push_back(output_view(arrays[i], specs[i].layout));
+        return views;
+    }
+
     std::mutex mutex_;
     Postprocessor postprocessor_;
+    bool raw_heads_;
 };
+
+template <typename T>
+T named(const char* what, const std::string& name, const std::vector<std::pair<const char*, T>>& known) {
+    std::string names;
+    for (const auto& [known_name, value] : known) {
+        if (name == known_name) return value;
+        names += (names.empty() ? "" : ", ") + std::string(known_name);
+    }
+    throw std::invalid_argument(std::string(what) + " is '" + name + "'; it must be one of " + names);
+}
+
+OutputSpec output_spec(const std::string& layout, const std::string& activation) {
+    return {named<OutputLayout>("layout", layout,
+                                {{"c,h,w", OutputLayout::planes},
+                                 {"na,h,w,no", OutputLayout::cells},
+                                 {"na,h*w,no", OutputLayout::flat_cells},
+                                 {"n,no", OutputLayout::rows}}),
+            named<Activation>("activation", activation,
+                              {{"none", Activation::none},
+                               {"sigmoid", Activation::sigmoid},
+                               {"decoded", Activation::decoded}})};
+}
 
 }  // namespace
 
@@ -67,22 +112,33 @@ queue.
 
 Args:
     heads: (stride, [(width, height), ...] of the anchors in tensor pixels) per head, in the order of the head arrays.
+    outputs: (layout, activation) of each array that `run` gets: layout "c,h,w", "na,h,w,no", "na,h*w,no" or "n,no" (all
+        heads in one), activation "none", "sigmoid" or "decoded" (n,no only; heads may then be empty). None means raw
+        heads, that is ("c,h,w", "none") for each.
     simd: One of `simd_levels()`, None for the fastest; the result is the same.
 
 Raises:
-    ValueError: No head, a stride below 1, a head without anchors or with one that has no positive size.
+    ValueError: Outputs that do not go with the heads, no head, a stride below 1, a head without anchors or with one that has no positive size.
 
 Example:
     >>> postprocessor = Postprocessor([(8, [(10, 13), (16, 30), (33, 23)])])
     >>> xyxy, confidence, class_id = postprocessor.run([head], geometry, confidence=0.5))")
         .def(py::init([](const std::vector<std::pair<int, AnchorPairs>>& heads,
+                         const std::optional<std::vector<std::pair<std::string, std::string>>>& outputs,
                          const std::optional<std::string>& simd) {
                  std::vector<HeadSpec> specs;
                  for (const auto& [stride, anchors_px] : heads)
                      specs.push_back(head_spec(stride, anchors_px));
-                 return std::make_unique<SharedPostprocessor>(std::move(specs), simd_level(simd));
+                 if (!outputs) {
+                     return std::make_unique<SharedPostprocessor>(std::move(specs), simd_level(simd));
+                 }
+                 std::vector<OutputSpec> output_specs;
+                 for (const auto& [layout, activation] : *outputs)
+                     output_specs.push_back(output_spec(layout, activation));
+                 return std::make_unique<SharedPostprocessor>(std::move(specs), std::move(output_specs),
+                                                              simd_level(simd));
              }),
-             py::arg("heads"), py::kw_only(), py::arg("simd") = py::none())
+             py::arg("heads"), py::kw_only(), py::arg("outputs") = py::none(), py::arg("simd") = py::none())
         .def("run", &SharedPostprocessor::run, py::arg("head_arrays"), py::arg("geometry"), py::kw_only(),
              py::arg("confidence") = proposal_defaults.confidence, py::arg("iou") = nms_defaults.iou,
              py::arg("classes") = py::none(), py::arg("class_agnostic") = nms_defaults.class_agnostic,
@@ -93,7 +149,7 @@ Example:
 
 Args:
     head_arrays: One per head: float32 (anchors * (5 + classes), ny, nx), or with a leading 1; no sigmoid applied. Planes
-        contiguous, any distance between them.
+        contiguous, any distance between them. With `outputs`, one per output, float32 in its layout, any strides.
     geometry: What the image was letterboxed with.
     confidence: Keep scores strictly greater than this, 0..1. Low values cost time.
     iou: Suppress a box whose IoU with a better one is greater than this, 0..1.

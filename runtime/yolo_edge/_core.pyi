@@ -59,7 +59,13 @@ class Letterbox:
 
 @final
 class Postprocessor:
-    def __init__(self, heads: Sequence[tuple[int, _Anchors]], *, simd: str | None = None) -> None: ...
+    def __init__(
+        self,
+        heads: Sequence[tuple[int, _Anchors]],
+        *,
+        outputs: Sequence[tuple[str, str]] | None = None,
+        simd: str | None = None,
+    ) -> None: ...
     def run(
         self,
         head_arrays: Sequence[npt.NDArray[np.float32]],

@@ -23,15 +23,7 @@ float logit_floor(double probability) {
     return static_cast<float>(std::log(capped / (1.0 - capped)) - 1e-3);
 }
 
-void check(const HeadView& head, const ProposalOptions& options, int class_count) {
-    if (!(options.confidence >= 0.0F && options.confidence <= 1.0F)) {
-        throw argument_error("confidence is ", options.confidence, "; it must be in 0..1");
-    }
-    for (const int id : options.classes) {
-        if (id < 0 || id >= class_count) {
-            throw argument_error("classes holds ", id, "; the model's class ids are 0..", class_count - 1);
-        }
-    }
+void check(const HeadView& head) {
     if (head.data == nullptr || head.ny < 1 || head.nx < 1) {
         throw argument_error("the head is ", head.ny, "x", head.nx,
                              " cells; it must have data and at least 1x1 cells");
@@ -274,6 +266,17 @@ void check_head_spec(const HeadSpec& spec) {
     }
 }
 
+void check_proposal_options(const ProposalOptions& options, int class_count) {
+    if (!(options.confidence >= 0.0F && options.confidence <= 1.0F)) {
+        throw argument_error("confidence is ", options.confidence, "; it must be in 0..1");
+    }
+    for (const int id : options.classes) {
+        if (id < 0 || id >= class_count) {
+            throw argument_error("classes holds ", id, "; the model's class ids are 0..", class_count - 1);
+        }
+    }
+}
+
 int count_classes(const HeadView& head, const HeadSpec& spec) {
     check_head_spec(spec);
     const int anchors = static_cast<int>(spec.anchors.size());
@@ -288,7 +291,8 @@ int count_classes(const HeadView& head, const HeadSpec& spec) {
 void generate_proposals(const HeadView& head, const HeadSpec& spec, const ProposalOptions& options,
                         ProposalBuffers& buffers, std::vector<Proposal>& out, SimdLevel simd) {
     const int class_count = count_classes(head, spec);
-    check(head, options, class_count);
+    check_proposal_options(options, class_count);
+    check(head);
     const bool blocks_fit = head.ny * head.nx >= block_cells;
     const ProposalKernels& kernels = *kernels_for(blocks_fit ? simd : SimdLevel::scalar).proposals;
     for (std::size_t anchor = 0; anchor < spec.anchors.size(); ++anchor) {

@@ -67,6 +67,9 @@ class ProposalBuffers {
 /// size.
 void check_head_spec(const HeadSpec& spec);
 
+/// Throws std::invalid_argument for a threshold outside 0..1 or an unknown class id.
+void check_proposal_options(const ProposalOptions& options, int class_count);
+
 /// Number of classes of a head; throws std::invalid_argument when its channels do not fit its anchors.
 int count_classes(const HeadView& head, const HeadSpec& spec);
 
