@@ -91,9 +91,13 @@ Raises:
     ValueError: An unknown channel order, or a normalised value that is not finite.
 
 Example:
+    >>> import numpy
+    >>> frame = numpy.zeros((720, 1280, 3), numpy.uint8)
     >>> geometry = letterbox_geometry((720, 1280), size_hw=(640, 640), stride=32)
     >>> tensor = numpy.empty((1, 3, *geometry.tensor_hw), numpy.float32)
-    >>> Letterbox().run(frame, geometry, tensor))")
+    >>> Letterbox().run(frame, geometry, tensor)
+    >>> tensor.shape, float(tensor[0, 0, 0, 0]) == float(numpy.float32(114) / numpy.float32(255))
+    ((1, 3, 384, 640), True))")
         .def(py::init([](const std::string& tensor_channels, const std::array<double, 3>& mean,
                          const std::array<double, 3>& scale, int pad_value,
                          const std::optional<std::string>& simd) {
