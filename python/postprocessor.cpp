@@ -121,8 +121,13 @@ Raises:
     ValueError: Outputs that do not go with the heads, no head, a stride below 1, a head without anchors or with one that has no positive size.
 
 Example:
+    >>> import numpy
+    >>> geometry = letterbox_geometry((480, 640), size_hw=(640, 640), stride=32)
+    >>> head = numpy.zeros((3 * (80 + 5), 480 // 8, 640 // 8), numpy.float32)     # every score is 0.25
     >>> postprocessor = Postprocessor([(8, [(10, 13), (16, 30), (33, 23)])])
-    >>> xyxy, confidence, class_id = postprocessor.run([head], geometry, confidence=0.5))")
+    >>> xyxy, confidence, class_id = postprocessor.run([head], geometry, confidence=0.5)
+    >>> xyxy.shape
+    (0, 4))")
         .def(py::init([](const std::vector<std::pair<int, AnchorPairs>>& heads,
                          const std::optional<std::vector<std::pair<std::string, std::string>>>& outputs,
                          const std::optional<std::string>& simd) {
