@@ -20,6 +20,9 @@ SCHEMA = 1
 MANIFEST = "bundle.json"
 GOLDEN = "golden.npz"
 
+IMPORTED_SUFFIXES = (".onnx", ".param")
+"""Models of other tools that ``yolo-edge import`` makes bundles of."""
+
 KNOWN_REQUIREMENTS: frozenset[str] = frozenset()
 """Features that a bundle may list under ``requires`` and that this reader understands."""
 
@@ -72,10 +75,16 @@ class TargetOutput:
     """One output tensor of one engine's file."""
 
     name: str
-    head: int
+    head: int | None
+    """Index of its head in the bundle; None for ``n,no``, which holds all heads."""
     layout: str
     activation: str
     dtype: str
+
+    @property
+    def dimensions(self) -> int:
+        """Number of dimensions of the layout."""
+        return self.layout.count(",") + 1
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,11 @@ class Target:
     sha256: Mapping[str, str]
     input: TargetInput
     outputs: tuple[TargetOutput, ...]
+
+    @property
+    def outputs_by_head(self) -> list[TargetOutput]:
+        """The outputs in the order of the bundle's heads."""
+        return sorted(self.outputs, key=lambda output: output.head or 0)
 
 
 @dataclass(frozen=True)
@@ -104,6 +118,18 @@ class Bundle:
     targets: tuple[Target, ...]
     provenance: Mapping[str, Any]
     verification: tuple[Mapping[str, Any], ...]
+    imported_from: Path | None = None
+    """The file of another tool that this describes in memory; None for a bundle on disk."""
+
+    @property
+    def title(self) -> str:
+        """What to call it in messages: the folder, or the file it was imported from."""
+        return str(self.imported_from or self.path)
+
+    @property
+    def imported(self) -> bool:
+        """Whether it was made from another tool's file, not from a checkpoint."""
+        return self.provenance.get("source") == "imported"
 
     @property
     def golden_path(self) -> Path:
@@ -155,7 +181,20 @@ def load_bundle(path: str | Path) -> Bundle:
         BundleError: Not a bundle, or one this version cannot use. Every fault is listed in one message.
     """
     folder = Path(path)
-    manifest = _read_manifest(folder)
+    return parse_bundle(_read_manifest(folder), folder)
+
+
+def parse_bundle(manifest: Mapping[str, Any], folder: Path, imported_from: Path | None = None) -> Bundle:
+    """Checks a manifest whose files lie in a folder.
+
+    Args:
+        manifest: What ``bundle.json`` holds.
+        folder: Where the files are.
+        imported_from: The file that the manifest was made for, when it was not read from the folder.
+
+    Raises:
+        BundleError: One that this version cannot use. Every fault is listed in one message.
+    """
     faults: list[str] = []
     root = Fields(manifest, "", faults)
 
@@ -177,10 +216,10 @@ def load_bundle(path: str | Path) -> Bundle:
     family, task = model.text("family"), model.choice("task", ("detect",))
     names = model.strings("names")
     model_input = _read_input(root.section("input"))
-    heads = tuple(_read_head(head) for head in root.sections("heads", minimum=1))
-    targets = tuple(
-        _read_target(target, folder, len(heads)) for target in root.sections("targets", minimum=1)
-    )
+    target_fields = root.sections("targets", minimum=1)
+    needed = 0 if all(map(_is_decoded, target_fields)) else 1
+    heads = tuple(_read_head(head) for head in root.sections("heads", minimum=needed))
+    targets = tuple(_read_target(target, folder, len(heads)) for target in target_fields)
     bundle = Bundle(
         path=folder,
         family=family,
@@ -191,6 +230,7 @@ def load_bundle(path: str | Path) -> Bundle:
         targets=targets,
         provenance=root.section("provenance", required=False).raw,
         verification=tuple(row.raw for row in root.sections("verification", required=False)),
+        imported_from=imported_from,
     )
     if not all(name.isprintable() for name in names):
         faults.append("model.names holds control characters")
@@ -216,6 +256,10 @@ def is_bundle(path: Path) -> bool:
 def _read_manifest(folder: Path) -> dict[str, Any]:
     if not folder.exists():
         raise BundleError(f"{folder}: no such bundle; yolo-export makes one from a checkpoint")
+    if folder.suffix in IMPORTED_SUFFIXES and folder.is_file():
+        raise BundleError(
+            f"{folder}: is another tool's model, not a bundle; make one with: yolo-edge import {folder}"
+        )
     if not folder.is_dir():
         raise BundleError(f"{folder}: is not a bundle, which is a folder NAME.edge; yolo-export makes one")
     path = folder / MANIFEST
@@ -257,16 +301,12 @@ def _read_target(fields: Fields, folder: Path, heads: int) -> Target:
     for name in files.values():
         _check_file(fields, folder, name, hashes)
     tensor = fields.section("input")
-    outputs = tuple(
-        TargetOutput(
-            name=output.text("name"),
-            head=output.integer("head", minimum=0, maximum=heads - 1) or 0,
-            layout=output.choice("layout", ("c,h,w", "na,h,w,no", "na,h*w,no", "n,no")),
-            activation=output.choice("activation", ("none", "sigmoid", "decoded")),
-            dtype=output.text("dtype"),
-        )
-        for output in fields.sections("outputs", minimum=1)
-    )
+    outputs = tuple(_read_output(output, heads) for output in fields.sections("outputs", minimum=1))
+    if any(output.layout == "n,no" for output in outputs):
+        if len(outputs) > 1:
+            fields.fault("outputs", "holds one of layout n,no, which must be the only one")
+    elif sorted(output.head or 0 for output in outputs) != list(range(heads)):
+        fields.fault("outputs", f"must hold each of the {heads} heads once")
     return Target(
         engine=fields.text("engine"),
         weights=fields.text("weights"),
@@ -280,6 +320,27 @@ def _read_target(fields: Fields, folder: Path, heads: int) -> Target:
             shapes=_read_shapes(tensor),
         ),
         outputs=outputs,
+    )
+
+
+def _read_output(fields: Fields, heads: int) -> TargetOutput:
+    layout = fields.choice("layout", ("c,h,w", "na,h,w,no", "na,h*w,no", "n,no"))
+    activation = fields.choice("activation", ("none", "sigmoid", "decoded"))
+    head = None
+    if layout != "n,no":
+        head = fields.integer("head", minimum=0, maximum=heads - 1)
+        if activation == "decoded":
+            fields.fault("activation", f"is decoded, which layout {layout} cannot be")
+    elif "head" in fields.raw:
+        fields.fault("head", "is given, but layout n,no holds all heads")
+    return TargetOutput(fields.text("name"), head, layout, activation, fields.text("dtype"))
+
+
+def _is_decoded(target: Fields) -> bool:
+    """Whether a target's outputs are boxes, so that nobody needs to know the heads."""
+    outputs = target.raw.get("outputs")
+    return isinstance(outputs, list) and all(
+        isinstance(output, dict) and output.get("activation") == "decoded" for output in outputs
     )
 
 

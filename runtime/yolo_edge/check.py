@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +29,7 @@ class CheckResult:
     letterbox_exact: bool
     """The letterboxed image equals the exporter's in every byte."""
     max_head_error: float
-    """Largest difference of a raw head value."""
+    """Largest difference of a raw head value; the sides of decoded boxes count as fractions of the tensor."""
     head_tolerance: float
     box_agreement: float
     """Share of boxes with the same class, IoU >= 0.95 and confidence within 0.02."""
@@ -83,7 +84,9 @@ def check_bundle(
             weights=target.weights,
             compute=detector.compute,
             letterbox_exact=_letterbox_exact(bundle, detector, golden.image, golden.letterboxed),
-            max_head_error=max_head_error(heads, golden.heads),
+            max_head_error=max_head_error(
+                _comparable(heads, detector, tensor), _comparable(golden.heads, detector, tensor)
+            ),
             head_tolerance=detector.head_tolerance,
             box_agreement=box_agreement(found, golden.detections(bundle.names)),
             boxes=len(golden.confidence),
@@ -92,8 +95,8 @@ def check_bundle(
 
 
 def max_head_error(
-    found: list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
-    expected: tuple[np.ndarray[tuple[int, ...], np.dtype[np.float32]], ...],
+    found: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
+    expected: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
 ) -> float:
     """Largest absolute difference of two lists of heads; infinite for other shapes or a value that is NaN."""
     worst = 0.0
@@ -103,6 +106,20 @@ def max_head_error(
         difference = float(np.max(np.abs(ours - theirs), initial=0.0))
         worst = max(worst, math.inf if math.isnan(difference) else difference)
     return worst if len(found) == len(expected) else math.inf
+
+
+def _comparable(
+    heads: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
+    detector: Detector,
+    tensor: np.ndarray[tuple[int, ...], np.dtype[np.float32]],
+) -> list[np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+    """Decoded boxes are hundreds of pixels large: as fractions of the tensor one limit serves all forms."""
+    activations = [output.activation for output in detector.target.outputs_by_head]
+    sides = np.array([*tensor.shape[:1:-1], *tensor.shape[:1:-1]], np.float32)
+    return [
+        np.concatenate([head[..., :4] / sides, head[..., 4:]], axis=-1) if activation == "decoded" else head
+        for head, activation in zip(heads, activations)
+    ]
 
 
 def _letterbox_exact(

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge import _core
-from yolo_edge.bundle import Bundle, ChannelOrder, LetterboxMode, load_bundle
+from yolo_edge.bundle import Bundle, ChannelOrder, LetterboxMode, Target, load_bundle
 from yolo_edge.cpu_plan import plan_cpus
 from yolo_edge.detections import Detections, StageTimes
 from yolo_edge.engines import create_engine, select_target
@@ -84,7 +84,7 @@ class Detector:
         self.target = select_target(self.bundle, engine)
         shapes = self.target.input.shapes
         self._fixed_shapes = None if shapes == "dynamic" else shapes
-        self._stages = [_Stages(self.bundle) for _ in range(SLOTS)]
+        self._stages = [_Stages(self.bundle, self.target) for _ in range(SLOTS)]
         self._engine = create_engine(self.target, self.bundle.open_files(self.target), options)
 
     @property
@@ -117,7 +117,7 @@ class Detector:
         height, width = self.size_hw
         size = f"{height}" if height == width else f"{height}x{width}"
         return (
-            f"model {self.bundle.path} ({self.bundle.family}, {len(self.bundle.names)} classes), engine "
+            f"model {self.bundle.title} ({self.bundle.family}, {len(self.bundle.names)} classes), engine "
             f"{self.engine} {self.compute}, {self.threads} threads on CPUs {self.cpus}, "
             f"{size} {self.letterbox}"
         )
@@ -210,7 +210,8 @@ class Detector:
             tensor: float32 (1, 3, H, W), letterboxed and normalised.
 
         Returns:
-            One float32 array (C, ny, nx) per head, raw (no sigmoid), in the bundle's order.
+            One float32 array (C, ny, nx) per head, raw (no sigmoid), in the bundle's order; of a bundle that
+            was imported, the outputs in the form that the target names.
         """
         slot = self._engine.acquire((tensor.shape[2], tensor.shape[3]))
         try:
@@ -224,7 +225,9 @@ class Detector:
         """The tensor that the network would see: float32 (1, 3, H, W)."""
         geometry = self.geometry(image)
         tensor = np.empty((1, 3, *geometry.tensor_hw), np.float32)
-        _Stages(self.bundle).letterbox.run(image, geometry, tensor, image_channels=image_channels)
+        _Stages(self.bundle, self.target).letterbox.run(
+            image, geometry, tensor, image_channels=image_channels
+        )
         return tensor
 
     def _choose(
@@ -323,15 +326,17 @@ class _Job:
 class _Stages:
     """What stands before and after the network. Each owns working memory, so there is one per slot."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, target: Target) -> None:
         self.letterbox = _core.Letterbox(
             tensor_channels=bundle.input.channels,
             mean=bundle.input.mean,
             scale=bundle.input.scale,
             pad_value=bundle.input.pad_value,
         )
+        forms = [(output.layout, output.activation) for output in target.outputs_by_head]
+        raw = all(form == ("c,h,w", "none") for form in forms)
         self.postprocessor = _core.Postprocessor(
-            [(head.stride, list(head.anchors_px)) for head in bundle.heads]
+            [(head.stride, list(head.anchors_px)) for head in bundle.heads], outputs=None if raw else forms
         )
 
 

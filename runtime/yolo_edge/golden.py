@@ -31,7 +31,7 @@ class Golden:
     letterboxed: npt.NDArray[np.uint8]
     """(3, H, W): the letterboxed image before normalisation, in the tensor's channel order."""
     heads: tuple[npt.NDArray[np.float32], ...]
-    """Raw heads (C, ny, nx) in the bundle's order."""
+    """Raw heads (C, ny, nx) in the bundle's order; of an imported bundle, its target's outputs."""
     conf: float
     iou: float
     xyxy: npt.NDArray[np.float32]
@@ -73,7 +73,10 @@ def load_golden(bundle: Bundle) -> Golden:
                 image=_array(data["image"], np.uint8, 3),
                 size_hw=(height, width),
                 letterboxed=_array(data["letterboxed"], np.uint8, 3),
-                heads=tuple(_array(data[f"head_{i}"], np.float32, 3) for i in range(len(bundle.heads))),
+                heads=tuple(
+                    _array(data[f"head_{i}"], np.float32, output.dimensions)
+                    for i, output in enumerate(bundle.targets[0].outputs_by_head)
+                ),
                 conf=float(data["conf"]),
                 iou=float(data["iou"]),
                 xyxy=_array(data["xyxy"], np.float32, 2),

@@ -134,7 +134,7 @@ def test_refused_arrays():
     rows = in_form(raw_heads(0, (96, 96)), "n,no", "sigmoid")[0]
     with pytest.raises(ValueError, match="got 2 outputs; this model has 1"):
         postprocessor.run([rows, rows], geometry)
-    with pytest.raises(ValueError, match="float64.* it must be float32 with 2 dimensions"):
+    with pytest.raises(ValueError, match=r"float64.* it must be float32 with 2 dimensions"):
         postprocessor.run([rows.astype(np.float64)], geometry)
     with pytest.raises(ValueError, match=r"with a tensor of 96x96 the heads give 459 rows"):
         postprocessor.run([rows[1:]], geometry)

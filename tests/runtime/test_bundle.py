@@ -31,6 +31,36 @@ def test_fixed_shapes_are_a_list_of_pairs(tmp_path: Path) -> None:
     assert bundle.targets[0].input.shapes == ((64, 64), (32, 64))
 
 
+ROWS = {"name": "output0", "layout": "n,no", "activation": "sigmoid", "dtype": "float32"}
+
+
+def test_one_output_may_hold_all_heads(tmp_path: Path) -> None:
+    content = manifest()
+    content["targets"][0]["outputs"] = [ROWS]
+    bundle = load_bundle(write_bundle(tmp_path / "a.edge", content))
+    assert bundle.targets[0].outputs[0].head is None
+    assert bundle.targets[0].outputs[0].dimensions == 2
+
+
+def test_decoded_outputs_need_no_heads(tmp_path: Path) -> None:
+    content = manifest()
+    content["heads"] = []
+    content["targets"][0]["outputs"] = [{**ROWS, "activation": "decoded"}]
+    assert load_bundle(write_bundle(tmp_path / "a.edge", content)).heads == ()
+    content["targets"][0]["outputs"] = [ROWS]
+    with pytest.raises(BundleError, match=r"heads is \[\], not a list of at least 1"):
+        load_bundle(write_bundle(tmp_path / "b.edge", content))
+
+
+def test_models_of_other_tools_are_told_from_bundles(tmp_path: Path) -> None:
+    model = tmp_path / "best.onnx"
+    model.write_bytes(b"model")
+    with pytest.raises(
+        BundleError, match=r"another tool's model, not a bundle; .*: yolo-edge import .*best\.onnx"
+    ):
+        load_bundle(model)
+
+
 def _set(*path: Any, value: Any) -> Callable[[dict[str, Any]], None]:
     def change(content: Any) -> None:
         for key in path[:-1]:
@@ -83,6 +113,24 @@ def _drop(*path: Any) -> Callable[[dict[str, Any]], None]:
         pytest.param(_drop("targets", 0, "compute"), "targets[0].compute is missing", id="no compute"),
         pytest.param(_drop("targets", 0, "sha256"), "targets[0].sha256 is missing", id="no hashes"),
         pytest.param(_set("targets", 0, "outputs", 0, "head", value=2), "from 0 to 1", id="head number"),
+        pytest.param(
+            _set("targets", 0, "outputs", 0, "head", value=1),
+            "must hold each of the 2 heads once",
+            id="twice",
+        ),
+        pytest.param(
+            _set("targets", 0, "outputs", 0, "layout", value="n,no"),
+            "must be the only one",
+            id="rows and more",
+        ),
+        pytest.param(
+            _set("targets", 0, "outputs", value=[{**ROWS, "head": 0}]), "holds all heads", id="head of rows"
+        ),
+        pytest.param(
+            _set("targets", 0, "outputs", 0, "activation", value="decoded"),
+            "is decoded, which layout c,h,w cannot be",
+            id="decoded planes",
+        ),
         pytest.param(
             _set("targets", 0, "outputs", 0, "activation", value="relu"), "one of none", id="activation"
         ),

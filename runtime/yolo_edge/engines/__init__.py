@@ -68,7 +68,7 @@ def select_target(bundle: Bundle, engine: str) -> Target:
         if engine in held:
             return held[engine]
         raise BundleError(
-            f"{bundle.path} has no target for engine {engine!r}; it has: {', '.join(sorted(held))} "
+            f"{bundle.title} has no target for engine {engine!r}; it has: {', '.join(sorted(held))} "
             "(yolo-export --to adds one)"
         )
     usable = [name for name in engine_names() if name in held]
@@ -77,12 +77,12 @@ def select_target(bundle: Bundle, engine: str) -> Target:
             return held[name]
     if not usable:
         raise BundleError(
-            f"{bundle.path} has targets for {', '.join(sorted(held))}; this version runs "
+            f"{bundle.title} has targets for {', '.join(sorted(held))}; this version runs "
             f"{', '.join(sorted(_ENGINES))}"
         )
     commands = " or ".join(engine_class(name).install for name in usable)
     raise MissingExtraError(
-        f"no engine for {bundle.path} is installed; it has targets for {', '.join(usable)}: {commands}"
+        f"no engine for {bundle.title} is installed; it has targets for {', '.join(usable)}: {commands}"
     )
 
 

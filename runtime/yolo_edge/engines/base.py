@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -50,12 +50,13 @@ class EngineOptions:
 
 
 class Slot:
-    """An input buffer and the heads that were computed from it.
+    """An input buffer and the outputs that were computed from it.
 
     Attributes:
         input: float32 (1, 3, H, W), C-contiguous; written by the caller before ``infer``.
-        heads: One float32 array (C, ny, nx) per head in the bundle's order; valid from ``infer`` to
-            ``release``. Planes are contiguous; the distance between planes may be larger than ny * nx.
+        heads: One float32 array per head in the bundle's order, or the one that holds all heads, in the
+            layout that the target names, without batch dimension; valid from ``infer`` to ``release``.
+            Raw heads (C, ny, nx) have contiguous planes, any distance apart.
     """
 
     def __init__(self, index: int) -> None:
@@ -227,19 +228,25 @@ class Engine(ABC):
         if target.input.dtype != "float32":
             faults.append(f"its input is {target.input.dtype}, not float32")
         for output in target.outputs:
-            if (output.dtype, output.layout, output.activation) != ("float32", "c,h,w", "none"):
-                faults.append(
-                    f"its output {output.name} is {output.dtype} {output.layout!r} with activation "
-                    f"{output.activation!r}, not raw float32 'c,h,w'"
-                )
+            if output.dtype != "float32":
+                faults.append(f"its output {output.name} is {output.dtype}, not float32")
         if faults:
             raise BundleError(
                 f"this version cannot run the bundle's target for engine {self.name!r}: {'; '.join(faults)}"
             )
 
+    def _set_heads(self, slot: Slot, arrays: Sequence[FloatArray]) -> None:
+        """Hands over the outputs, in the order of the heads, without their leading dimensions of 1."""
+        slot.heads = []
+        for array, output in zip(arrays, self._target.outputs_by_head):
+            head = array
+            while head.ndim > output.dimensions and head.shape[0] == 1:
+                head = head[0]
+            slot.heads.append(head)
+
     def _outputs_by_head(self) -> list[str]:
         """Output tensor names in the order of the bundle's heads."""
-        return [output.name for output in sorted(self._target.outputs, key=lambda output: output.head)]
+        return [output.name for output in self._target.outputs_by_head]
 
 
 class Pending(Generic[Result]):

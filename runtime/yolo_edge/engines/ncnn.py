@@ -66,7 +66,7 @@ class NcnnEngine(Engine):
             if code != 0:
                 raise EngineError(f"ncnn failed on input {slot.input.shape} at output {name} (code {code})")
             heads.append(np.asarray(mat))  # a view, which keeps the Mat alive
-        slot.heads = heads
+        self._set_heads(slot, heads)
 
     def _unload(self) -> None:
         self._net = None

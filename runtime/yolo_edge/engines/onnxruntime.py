@@ -61,7 +61,7 @@ class OnnxRuntimeEngine(Engine):
         binding.bind_input(name, "cpu", 0, np.float32, slot.input.shape, slot.input.ctypes.data)
         for output, head in zip(names, heads):
             binding.bind_output(output, "cpu", 0, np.float32, head.shape, head.ctypes.data)
-        slot.heads = [head[0] for head in heads]
+        self._set_heads(slot, heads)
         return binding
 
     def _unload(self) -> None:
