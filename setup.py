@@ -22,6 +22,7 @@ class CMakeBuild(build_ext):
         build.mkdir(parents=True, exist_ok=True)
         configure = [
             "cmake",
+            "--fresh",  # what an earlier isolated build found, Ninja for one, is gone
             str(ROOT),
             "-GNinja",
             "-DCMAKE_BUILD_TYPE=Release",
