@@ -1,4 +1,7 @@
-"""The command ``yolo-export``. torch is not imported before the arguments are known to be right."""
+"""The command ``yolo-export``. torch is not imported before the arguments are known to be right.
+
+A first word ``info`` is the subcommand; a checkpoint of that name is given as ``./info``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import argparse
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -21,6 +24,8 @@ examples:
   yolo-export --to ncnn best.pt                  writes best.edge, for a Raspberry Pi or RK board
   yolo-export --to onnx,ncnn best.pt --imgsz 320
   yolo-edge run --model best.edge cam0           runs it
+  yolo-export --cfg yolov5s                      an untrained network, for measuring
+  yolo-export info best.pt                       its layers, what they cost, anchors and names
 
 A bundle of the same checkpoint that is already there keeps its other targets. Every target is run in its
 real engine and compared with the checkpoint before anything is replaced.
@@ -29,6 +34,15 @@ real engine and compared with the checkpoint before anything is replaced.
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 wrong usage, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["info"]:
+        return _info(words[1:])
+    args = _export_parser().parse_args(words)
+    steps = Steps(sys.stderr, quiet=args.quiet)
+    return _guarded(lambda: _export(args, steps), steps, verbose=args.verbose)
+
+
+def _export_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="yolo-export",
         description="Turns a trained YOLOv5 or YOLOv5-Lite checkpoint into a bundle that yolo-edge runs. "
@@ -36,7 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="best.pt, as training saved it")
+    parser.add_argument(
+        "checkpoint", metavar="CHECKPOINT", type=Path, nargs="?", help="best.pt, as training saved it"
+    )
+    parser.add_argument(
+        "--cfg",
+        metavar="NAME",
+        help="instead of a checkpoint, an untrained network by name (such as yolov5s) or YAML file",
+    )
     parser.add_argument(
         "--to",
         metavar="LIST",
@@ -58,25 +79,36 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--quiet", action="store_true", help="no progress, only the result and errors")
     parser.add_argument("-v", "--verbose", action="store_true", help="show where an error came from")
-    args = parser.parse_args(argv)
-    steps = Steps(sys.stderr, quiet=args.quiet)
+    return parser
+
+
+def _info(words: list[str]) -> int:
+    from yolo_export.commands import info
+
+    parser = argparse.ArgumentParser(
+        prog="yolo-export info",
+        description="Prints the layers of a checkpoint or of a network YAML with parameters, FLOPs and "
+        "memory access, and the totals, strides, anchors, class names, and how it was trained.",
+    )
+    info.add_arguments(parser)
+    args = parser.parse_args(words)
+    return _guarded(lambda: info.run(args), Steps(sys.stderr, quiet=True), verbose=args.verbose)
+
+
+def _guarded(work: Callable[[], int], steps: Steps, *, verbose: bool) -> int:
+    """Runs a command; errors become one line and an exit code."""
     try:
-        report = _export(args, steps)
+        return work()
     except KeyboardInterrupt:
         steps.finish()
         sys.stderr.write("yolo-export: interrupted; nothing was replaced\n")
         return 130
     except (RuntimeError, ValueError, OSError) as error:
         steps.finish()
-        if args.verbose or not _is_ours(error):
+        if verbose or not _is_ours(error):
             traceback.print_exc()
         sys.stderr.write(f"yolo-export: error: {error}\n")
         return 2 if isinstance(error, ValueError) else 1
-    steps.finish()
-    for note in report.notes:
-        sys.stderr.write(f"note: {note}\n")
-    sys.stdout.write(_table(report) + f"\nwrote {report.bundle}\n")
-    return 0
 
 
 class Steps:
@@ -103,9 +135,11 @@ class Steps:
             self._started = None
 
 
-def _export(args: argparse.Namespace, steps: Steps) -> ExportReport:
+def _export(args: argparse.Namespace, steps: Steps) -> int:
     from yolo_export.targets import create_target
 
+    if (args.checkpoint is None) == (args.cfg is None):
+        raise ValueError("give either a CHECKPOINT or --cfg NAME")
     targets = [name.strip() for name in args.to.split(",") if name.strip()]
     for name in targets:
         create_target(name)
@@ -114,8 +148,14 @@ def _export(args: argparse.Namespace, steps: Steps) -> ExportReport:
     require("torch", "yolo-export", "pip install torch==2.13.0, then pip install 'yolo-edge[export]'")
     from yolo_export.export import export_bundle
 
-    return export_bundle(
-        args.checkpoint,
+    source = args.checkpoint
+    if args.cfg is not None:
+        from yolo_export.untrained import untrained_checkpoint
+
+        steps(f"building {args.cfg}")
+        source = untrained_checkpoint(args.cfg)
+    report = export_bundle(
+        source,
         targets,
         out=args.out,
         size_hw=size_hw,
@@ -123,6 +163,11 @@ def _export(args: argparse.Namespace, steps: Steps) -> ExportReport:
         force=args.force,
         progress=steps,
     )
+    steps.finish()
+    for note in report.notes:
+        sys.stderr.write(f"note: {note}\n")
+    sys.stdout.write(_table(report) + f"\nwrote {report.bundle}\n")
+    return 0
 
 
 def _table(report: ExportReport) -> str:

@@ -40,7 +40,7 @@ class ExportReport:
 
 
 def export_bundle(
-    checkpoint_path: Path,
+    source: Path | Checkpoint,
     targets: Sequence[str],
     *,
     out: Path | None = None,
@@ -55,7 +55,7 @@ def export_bundle(
     verified the old bundle stays as it is.
 
     Args:
-        checkpoint_path: ``best.pt``.
+        source: ``best.pt``, or a checkpoint that has been read or made already.
         targets: Names of targets: ``onnx``, ``ncnn``.
         out: The bundle folder, ``NAME.edge``; a folder to put it in; None means the working folder.
         size_hw: Default network size of the bundle; None keeps that of the bundle being extended, else takes
@@ -73,10 +73,13 @@ def export_bundle(
     converters = [create_target(name) for name in dict.fromkeys(targets)]
     if not converters:
         raise ValueError("no target was given")
-    place = _bundle_place(checkpoint_path, out)
+    place = _bundle_place(source.path if isinstance(source, Checkpoint) else source, out)
     with Staging(place) as staging:
-        progress(f"reading {checkpoint_path}")
-        checkpoint = read_checkpoint(checkpoint_path)
+        if isinstance(source, Checkpoint):
+            checkpoint = source
+        else:
+            progress(f"reading {source}")
+            checkpoint = read_checkpoint(source)
         old = _bundle_to_extend(place, checkpoint, force)
         size_hw, notes = _choose_size(size_hw, checkpoint, old)
         model_input = _model_input(checkpoint, size_hw)

@@ -19,7 +19,8 @@ import torch
 from torch import nn
 
 from yolo_edge.packages import require
-from yolo_export.errors import ConfigError
+from yolo_export.checkpoint.probe import head_shapes
+from yolo_export.errors import CheckpointError, ConfigError
 from yolo_export.models import Block, Conv, Detect, Network
 from yolo_export.models.recipes import make_module, output_channels
 
@@ -31,8 +32,6 @@ _MAX_CHANNELS = 1 << 14
 _MAX_REPEATS = 200
 _MAX_PARAMETERS = 2_000_000_000
 _WIDTH_STEP = 8
-#: Probe size (height, width) in px: different sides, multiples of every stride up to 128.
-_PROBE_HW = (256, 384)
 
 _ACTIVATIONS: dict[str, type[nn.Module]] = {
     "nn.GELU": nn.GELU,
@@ -283,23 +282,14 @@ def _evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
 
 def _probe(network: Network, outputs: int) -> list[int]:
     """Strides, seen by a run without memory."""
-    height, width = _PROBE_HW
     try:
-        with torch.no_grad():
-            heads = network(torch.empty(1, 3, height, width, device="meta"))
-    except (RuntimeError, ValueError, TypeError, IndexError) as error:
-        raise ConfigError(f"the network cannot run: {' '.join(str(error).split())[:300]}") from error
-    strides = []
-    for index, head in enumerate(heads):
-        _, channels, rows, columns = head.shape
-        stride = height // max(rows, 1)
-        if channels != outputs or rows * stride != height or columns * stride != width:
-            raise ConfigError(
-                f"head {index} has {channels} channels and {columns}x{rows} cells for a {width}x{height} "
-                f"image; expected {outputs} channels and cells that divide it"
-            )
-        strides.append(stride)
-    return strides
+        shapes = head_shapes(network)
+    except CheckpointError as error:
+        raise ConfigError(f"the file {error}") from error
+    for index, (channels, _) in enumerate(shapes):
+        if channels != outputs:
+            raise ConfigError(f"head {index} has {channels} channels; its anchors and classes need {outputs}")
+    return [stride for _, stride in shapes]
 
 
 def _set_activation(network: Network, activation: nn.Module | None) -> None:

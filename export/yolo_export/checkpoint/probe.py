@@ -19,7 +19,7 @@ from yolo_export.checkpoint.records import clip
 from yolo_export.errors import CheckpointError
 from yolo_export.models import Network
 
-__all__ = ["head_shapes"]
+__all__ = ["ShapesOnly", "head_shapes"]
 
 #: Probe size (height, width) in px: different sides, multiples of every stride up to 128.
 _PROBE_HW = (256, 384)
@@ -44,7 +44,7 @@ def head_shapes(network: Network) -> list[tuple[int, int]]:
     """
     height, width = _PROBE_HW
     try:
-        with torch.no_grad(), _ShapesOnly():
+        with torch.no_grad(), ShapesOnly():
             heads = network(torch.empty(1, 3, height, width, device="meta"))
     except CheckpointError:
         raise
@@ -75,7 +75,7 @@ def head_shapes(network: Network) -> list[tuple[int, int]]:
     return shapes
 
 
-class _ShapesOnly(TorchFunctionMode):
+class ShapesOnly(TorchFunctionMode):
     """Knows the shapes of what the common functions make, and limits the size of what any makes."""
 
     def __init__(self) -> None:

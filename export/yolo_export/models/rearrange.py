@@ -30,7 +30,9 @@ class Contract(Block):
         channels, places = int(x.shape[1]), self.gain**2
         copies = torch.eye(places * channels, dtype=x.dtype, device=x.device)
         weight = copies.view(places * channels, places, channels).transpose(1, 2)
-        return nn.functional.conv2d(x, weight.reshape(-1, channels, self.gain, self.gain), stride=self.gain)
+        weight = weight.reshape(-1, channels, self.gain, self.gain)
+        step = (self.gain, self.gain)
+        return nn.functional.conv2d(x, weight, None, step, (0, 0), (1, 1), 1)
 
 
 @block("models.common.Expand", attributes={"gain": Attribute(int, default=2, low=1, high=16)})
@@ -54,5 +56,6 @@ class Expand(Block):
         channels, places = int(x.shape[1]), self.gain**2
         copies = torch.eye(channels, dtype=x.dtype, device=x.device)
         weight = copies.view(places, channels // places, channels).transpose(0, 1)
-        x = nn.functional.conv2d(x, weight.reshape(channels, channels, 1, 1))
+        weight = weight.reshape(channels, channels, 1, 1)
+        x = nn.functional.conv2d(x, weight, None, (1, 1), (0, 0), (1, 1), 1)
         return nn.functional.pixel_shuffle(x, self.gain)

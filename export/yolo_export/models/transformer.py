@@ -56,8 +56,7 @@ class Attention(Block):
         """Map three (1, C, H, W) to (1, C, H, W)."""
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         query, key, value = (
-            nn.functional.conv2d(x, weight[:, :, None, None], bias)
-            for x, weight, bias in zip((query, key, value), weights, biases)
+            project(x, weight, bias) for x, weight, bias in zip((query, key, value), weights, biases)
         )
         size = self.embed_dim // self.num_heads
         asking = split_heads(query, self.num_heads).permute(0, 2, 3, 1) * size**-0.5
@@ -130,7 +129,12 @@ def pointwise(layer: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """A linear layer over the channels of every pixel of (N, C, H, W)."""
     if not isinstance(layer, nn.Linear):
         raise TypeError(f"expected a linear layer, got {type(layer).__name__}")
-    return nn.functional.conv2d(x, layer.weight[:, :, None, None], layer.bias)
+    return project(x, layer.weight, layer.bias)
+
+
+def project(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+    """A (c2, c1) matrix over the channels of every pixel of (N, c1, H, W)."""
+    return nn.functional.conv2d(x, weight[:, :, None, None], bias, (1, 1), (0, 0), (1, 1), 1)
 
 
 def split_heads(x: torch.Tensor, heads: int) -> torch.Tensor:

@@ -1,0 +1,1 @@
+"""The subcommands of ``yolo-export``, one file each."""
