@@ -131,7 +131,7 @@ def _find_network(content: Any) -> tuple[Instance, dict[Any, Any]]:
                 f"has weights without a network (a {type(found).__name__} under {key!r}); "
                 "give the file that training saved (best.pt), not a state dict"
             )
-    keys = ", ".join(sorted(repr(clip(key, 40)) for key in content)[:12])
+    keys = ", ".join(sorted(f"'{clip(key, 40)}'" for key in content)[:12])
     raise CheckpointError(f"has neither 'ema' nor 'model'; it has: {keys or 'nothing'}")
 
 
