@@ -105,8 +105,8 @@ def build_network(description: Mapping[str, Any], *, classes: int | None = None)
     Args:
         description: With ``nc``, ``anchors``, ``backbone``, ``head``, and, where they are not 1,
             ``depth_multiple`` and ``width_multiple``. ``activation`` such as ``nn.ReLU()`` replaces SiLU in
-            `Conv`. ``anchors`` is a list of widths and heights in px for each head, or how many there are
-            for each.
+            `Conv`, and ``norm_eps`` the epsilon of 1e-3 in batch norms (a key of ours; v1.0 needs it).
+            ``anchors`` is a list of widths and heights in px for each head, or how many there are for each.
         classes: Number of classes instead of ``nc``.
 
     Returns:
@@ -131,6 +131,7 @@ def build_network(description: Mapping[str, Any], *, classes: int | None = None)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if parameters > _MAX_PARAMETERS:
         raise ConfigError(f"the network has {parameters} parameters; at most {_MAX_PARAMETERS} are built")
+    _set_norms(network, builder.norm_eps)
     _set_activation(network, builder.activation)
     strides = _probe(network, builder.outputs)
     anchors, notes = builder.anchors_of(strides)
@@ -158,8 +159,9 @@ class _Builder:
         self.classes = _integer(description, "nc", 80, 1, 65535) if classes is None else classes
         if not 1 <= self.classes <= 65535:
             raise ConfigError(f"nc is {self.classes}; allowed: 1 to 65535")
-        self._depth = _multiple(description, "depth_multiple")
-        self._width = _multiple(description, "width_multiple")
+        self._depth = _number(description, "depth_multiple", 1.0, 16.0)
+        self._width = _number(description, "width_multiple", 1.0, 16.0)
+        self.norm_eps = _number(description, "norm_eps", 1e-3, 1.0)
         self._anchors = _anchors(description.get("anchors"))
         self.activation = _activation(description.get("activation"))
         self.rows = [*_rows(description, "backbone"), *_rows(description, "head")]
@@ -292,6 +294,13 @@ def _probe(network: Network, outputs: int) -> list[int]:
     return [stride for _, stride in shapes]
 
 
+def _set_norms(network: Network, eps: float) -> None:
+    """Both families train every batch norm with one epsilon, also those that blocks make with another."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eps, module.momentum = eps, 0.03
+
+
 def _set_activation(network: Network, activation: nn.Module | None) -> None:
     """Put an activation into every `Conv` that has the default one."""
     if activation is not None:
@@ -354,10 +363,10 @@ def _integer(description: Mapping[str, Any], key: str, default: int, low: int, h
     return value
 
 
-def _multiple(description: Mapping[str, Any], key: str) -> float:
-    value = description.get(key, 1.0)
-    if type(value) not in (int, float) or not 0 < value <= 16:
-        raise ConfigError(f"{key} is {_shown(value)}; expected a number above 0, at most 16")
+def _number(description: Mapping[str, Any], key: str, default: float, high: float) -> float:
+    value = description.get(key, default)
+    if type(value) not in (int, float) or not 0 < value <= high:
+        raise ConfigError(f"{key} is {_shown(value)}; expected a number above 0, at most {high:g}")
     return float(value)
 
 
