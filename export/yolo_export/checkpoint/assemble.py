@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import torch
 from torch import nn
 
+from yolo_export.checkpoint.placing import IGNORED_TENSORS, Placed
 from yolo_export.checkpoint.records import Instance, TensorRef, clip
-from yolo_export.checkpoint.weights import Weights
 from yolo_export.errors import CheckpointError
 from yolo_export.models import CONTAINERS, NETWORKS, Block, Fields, Network, find_block, find_torch_module
 
@@ -19,8 +17,6 @@ __all__ = ["Assembly"]
 _MAX_DEPTH = 24
 #: Most modules, layers included. The largest published networks have about 1,000.
 _MAX_MODULES = 10_000
-#: Counts training steps; inference never looks at it.
-_IGNORED_TENSORS = frozenset({"num_batches_tracked"})
 
 
 class Assembly:
@@ -33,7 +29,7 @@ class Assembly:
         record: The network as the pickle describes it.
 
     Attributes:
-        network: The network, on the ``meta`` device until `load` was called.
+        network: The network, on the ``meta`` device: `tensors` belong into it.
         records: The record of each layer.
         families: Families that the blocks come from.
 
@@ -43,7 +39,7 @@ class Assembly:
 
     def __init__(self, record: Instance) -> None:
         self._made: dict[int, nn.Module | None] = {}
-        self._tensors: dict[tuple[int, str], tuple[nn.Module, str, TensorRef, str]] = {}
+        self._tensors: dict[tuple[int, str], Placed] = {}
         self.families: set[str] = set()
         self.records: list[Instance] = []
         if record.class_path not in NETWORKS:
@@ -53,26 +49,10 @@ class Assembly:
             )
         self.network = self._network(record)
 
-    def load(self, weights: Weights) -> None:
-        """Give every parameter and buffer its numbers."""
-        for module, name, ref, _ in self._tensors.values():
-            tensor = weights.read(ref)
-            if name in module._parameters:
-                setattr(module, name, nn.Parameter(tensor, requires_grad=False))
-            else:
-                setattr(module, name, tensor)
-        for module in self.network.modules():
-            for name in _IGNORED_TENSORS & module._buffers.keys():
-                setattr(module, name, torch.zeros((), dtype=torch.int64))
-
-    def not_finite(self) -> list[str]:
-        """Places of tensors that hold NaN or infinity, once they are loaded."""
-        return [
-            place
-            for module, name, _, place in self._tensors.values()
-            # By numpy: torch starts its threads for each, which takes longer than the work.
-            if not np.isfinite(getattr(module, name).numpy()).all()
-        ]
+    @property
+    def tensors(self) -> list[Placed]:
+        """The tensors of the file and their places."""
+        return list(self._tensors.values())
 
     def _network(self, record: Instance) -> Network:
         layers = _children(record, "the network").get("model")
@@ -144,7 +124,7 @@ class Assembly:
             return
         table = _tensor_table(record)
         for name, own in [*module._parameters.items(), *module._buffers.items()]:
-            if own is None or name in _IGNORED_TENSORS:
+            if own is None or name in IGNORED_TENSORS:
                 continue
             ref = table.get(name)
             if not isinstance(ref, TensorRef):
@@ -154,7 +134,7 @@ class Assembly:
                     f"has a tensor {name} of size {ref.size} at {place}, "
                     f"where its attributes ask for {tuple(own.shape)}"
                 )
-            self._tensors[id(module), name] = (module, name, ref, f"{place}.{name}")
+            self._tensors[id(module), name] = Placed(module, name, ref, f"{place}.{name}")
 
 
 def _state(record: Instance) -> Mapping[str, Any]:

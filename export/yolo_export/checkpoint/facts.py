@@ -45,7 +45,13 @@ class HeadFacts:
     notes: list[str] = field(default_factory=list)
 
 
-def head_facts(network: Network, detect: Instance, strides_seen: list[int], weights: Weights) -> HeadFacts:
+def head_facts(
+    network: Network,
+    detect: Instance,
+    strides_seen: list[int],
+    weights: Weights,
+    anchors_given: list[Anchors] | None = None,
+) -> HeadFacts:
     """Strides and anchors.
 
     Args:
@@ -53,6 +59,8 @@ def head_facts(network: Network, detect: Instance, strides_seen: list[int], weig
         detect: Record of its last layer.
         strides_seen: Strides that a run of the network showed.
         weights: For the anchors' numbers.
+        anchors_given: In px, where the checkpoint itself need not have any; then it need not state strides
+            either.
 
     Raises:
         CheckpointError: What the checkpoint says contradicts itself or the network.
@@ -65,7 +73,7 @@ def head_facts(network: Network, detect: Instance, strides_seen: list[int], weig
         if strides != strides_seen:  # Whole numbers, which half precision holds as they are.
             shown = [int(stride) if stride == stride // 1 else stride for stride in strides]
             raise CheckpointError(f"says that its strides are {shown}, but its network has {strides_seen}")
-    else:
+    elif anchors_given is None:
         facts.notes.append(f"the checkpoint states no strides; its network has {strides_seen}")
     heads, anchors = len(strides_seen), network.detect.na
     in_px, in_cells = (state.get("_buffers", {}).get(name) for name in ("anchor_grid", "anchors"))
@@ -73,6 +81,9 @@ def head_facts(network: Network, detect: Instance, strides_seen: list[int], weig
         table = _anchor_table(in_px, heads, anchors, weights)
     elif isinstance(in_cells, TensorRef):
         table = _anchor_table(in_cells, heads, anchors, weights) * torch.tensor(strides_seen).view(-1, 1, 1)
+    elif anchors_given is not None:
+        facts.anchors_px = anchors_given
+        return facts
     else:
         raise CheckpointError("has a Detect layer without anchors")
     if not bool((torch.isfinite(table) & (table > 0)).all()):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from yolo_export.checkpoint.archive import Archive, digest
 from yolo_export.checkpoint.legacy_archive import LEGACY_MAGIC, LegacyArchive
+from yolo_export.checkpoint.safetensors_archive import SafetensorsArchive, looks_like_safetensors
 from yolo_export.checkpoint.zip_archive import ZIP_MAGIC, ZipArchive
 from yolo_export.errors import CheckpointError
 
@@ -31,6 +32,8 @@ def open_archive(path: Path) -> Archive:
             return ZipArchive(file, sha256, size_bytes)
         if LEGACY_MAGIC in head[:64]:
             return LegacyArchive(file, sha256, size_bytes)
+        if looks_like_safetensors(head):
+            return SafetensorsArchive(file, sha256, size_bytes)
         if head[_TAR_MAGIC[0] :].startswith(_TAR_MAGIC[1]):
             raise CheckpointError(
                 "is a tar archive; torch saved such checkpoints before there was a YOLOv5: if it was packed "

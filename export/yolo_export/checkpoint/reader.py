@@ -8,19 +8,24 @@ from pathlib import Path
 from typing import Any
 
 from yolo_export.checkpoint.allowlist import OTHER_TASKS, WRAPPERS
-from yolo_export.checkpoint.archive import Archive
 from yolo_export.checkpoint.assemble import Assembly
 from yolo_export.checkpoint.facts import Anchors, Fact, head_facts, read_names, training_facts
 from yolo_export.checkpoint.formats import open_archive
+from yolo_export.checkpoint.placing import Placed, load_placed, not_finite
 from yolo_export.checkpoint.probe import head_shapes
 from yolo_export.checkpoint.records import Instance, clip
+from yolo_export.checkpoint.state_dict import find_state_dict, fit_state_dict
 from yolo_export.checkpoint.weights import Weights
 from yolo_export.errors import CheckpointError
 from yolo_export.models import Network
+from yolo_export.yaml_network import YamlNetwork
 
 __all__ = ["Checkpoint", "read_checkpoint"]
 
 _MAX_WRAPPERS = 4
+_WEIGHTS_ADVICE = (
+    "give the file that training saved (best.pt), or name the YAML file of the network as well (cfg)"
+)
 #: Longest message; the list of known blocks takes most of it.
 _MAX_MESSAGE = 6000
 
@@ -56,7 +61,7 @@ class Checkpoint:
     notes: list[str] = field(default_factory=list)
 
 
-def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
+def read_checkpoint(path: str | PathLike[str], cfg: str | None = None) -> Checkpoint:
     """Read a YOLOv5 or YOLOv5-Lite checkpoint (``best.pt``).
 
     Nothing that the file names is imported, instantiated or called. Its pickle is read into plain data, and
@@ -64,12 +69,17 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
 
     Args:
         path: A file that ``torch.save`` wrote: a dict with ``ema`` or ``model``, or the bare model. The
-            exponential moving average is preferred, as YOLOv5 itself does.
+            exponential moving average is preferred, as YOLOv5 itself does. With ``cfg`` also a state dict,
+            or weights in the safetensors format.
+        cfg: For files of weights without a network: name of a shipped network such as ``yolov5s``, or path of
+            the YAML file that it was trained with.
 
     Returns:
         The network and its facts.
 
     Raises:
+        ValueError: There is no network called ``cfg``.
+        ConfigError: The YAML file does not describe a network.
         CheckpointError: The file is missing, damaged, unsafe, or not a detection network that is known here.
 
     Example:
@@ -80,44 +90,77 @@ def read_checkpoint(path: str | PathLike[str]) -> Checkpoint:
     path = Path(fspath(path))
     try:
         with open_archive(path) as archive:
-            return _read(path, archive)
+            content = archive.content()
+            weights = Weights(archive)
+            facts = _read_weights(content, cfg, weights) if cfg else _read_network(content, weights)
+            return Checkpoint(path=path, sha256=archive.sha256, **facts)
     except CheckpointError as error:
         message = " ".join(str(error)[:_MAX_MESSAGE].split("\n"))
         raise CheckpointError(f"{path}: {message}") from error
 
 
-def _read(path: Path, archive: Archive) -> Checkpoint:
-    content = archive.content()
+def _read_network(content: Any, weights: Weights) -> dict[str, Any]:
+    """Attributes of a `Checkpoint` from a file that describes its network."""
     record, outer = _find_network(content)
     assembly = Assembly(record)
-    network = assembly.network
+    names = record.state.get("names", outer.get("names"))
+    family = "yolov5-lite" if "yolov5-lite" in assembly.families else "yolov5"
+    detect = assembly.records[-1]
+    return _finish(assembly.network, assembly.tensors, detect, names, outer, family, weights, None)
+
+
+def _read_weights(content: Any, cfg: str, weights: Weights) -> dict[str, Any]:
+    """Attributes of a `Checkpoint` from a file of weights and the YAML file of its network."""
+    tensors = find_state_dict(content)
+    if tensors is None:
+        _find_network(content)
+        raise CheckpointError(f"holds its network; read it without the YAML file {cfg}")
+    built, placed, detect = fit_state_dict(tensors, cfg)
+    outer = content if type(content) is dict else {}
+    names = outer.get("names")
+    if type(names) not in (list, tuple, dict):
+        names = built.names
+    return _finish(built.network, placed, detect, names, outer, built.family, weights, built)
+
+
+def _finish(
+    network: Network,
+    tensors: list[Placed],
+    detect: Instance,
+    names: Any,
+    outer: dict[Any, Any],
+    family: str,
+    weights: Weights,
+    built: YamlNetwork | None,
+) -> dict[str, Any]:
+    """What both kinds of file have in common: heads, names, numbers."""
     shapes = head_shapes(network)
     classes = _check_widths([channels for channels, _ in shapes], network)
-    weights = Weights(archive)
-    heads = head_facts(network, assembly.records[-1], [stride for _, stride in shapes], weights)
-    names, notes = read_names(record.state.get("names", outer.get("names")), classes)
-    assembly.load(weights)
-    broken = assembly.not_finite()
+    given = built.anchors_px if built else None
+    heads = head_facts(network, detect, [stride for _, stride in shapes], weights, given)
+    class_names, notes = read_names(names, classes)
+    load_placed(network, tensors, weights)
+    broken = not_finite(tensors)
     if broken:
         notes.append(f"{len(broken)} tensors hold NaN or infinity, the first is {broken[0]}")
-    return Checkpoint(
-        path=path,
-        sha256=archive.sha256,
-        network=network,
-        names=names,
-        strides=heads.strides,
-        anchors_px=heads.anchors_px,
-        family="yolov5-lite" if "yolov5-lite" in assembly.families else "yolov5",
-        parameters=sum(parameter.numel() for parameter in network.parameters()),
-        training=training_facts(outer),
-        notes=heads.notes + notes,
-    )
+    return {
+        "network": network.eval(),
+        "names": class_names,
+        "strides": heads.strides,
+        "anchors_px": heads.anchors_px,
+        "family": family,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
+        "training": training_facts(outer),
+        "notes": heads.notes + notes,
+    }
 
 
 def _find_network(content: Any) -> tuple[Instance, dict[Any, Any]]:
     """The record of the network, and the dict around it."""
     if isinstance(content, Instance):
         return _unwrapped(content), {}
+    if type(content) is dict and not {"ema", "model"} & content.keys() and find_state_dict(content):
+        raise CheckpointError(f"has weights without a network; {_WEIGHTS_ADVICE}")
     if type(content) is not dict:
         raise CheckpointError(f"holds a {type(content).__name__}; expected a dict with 'model' or a model")
     for key in ("ema", "model"):
@@ -128,8 +171,7 @@ def _find_network(content: Any) -> tuple[Instance, dict[Any, Any]]:
             return _unwrapped(found), content
         if found is not None:
             raise CheckpointError(
-                f"has weights without a network (a {type(found).__name__} under {key!r}); "
-                "give the file that training saved (best.pt), not a state dict"
+                f"has weights without a network (a {type(found).__name__} under {key!r}); {_WEIGHTS_ADVICE}"
             )
     keys = ", ".join(sorted(f"'{clip(key, 40)}'" for key in content)[:12])
     raise CheckpointError(f"has neither 'ema' nor 'model'; it has: {keys or 'nothing'}")
