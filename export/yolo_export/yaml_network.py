@@ -19,7 +19,6 @@ import torch
 from torch import nn
 
 from yolo_edge.packages import require
-from yolo_export.checkpoint.probe import head_shapes
 from yolo_export.errors import CheckpointError, ConfigError
 from yolo_export.models import Block, Conv, Detect, Network
 from yolo_export.models.recipes import make_module, output_channels
@@ -284,6 +283,9 @@ def _evaluate(node: ast.expr, scope: Mapping[str, Any]) -> Any:
 
 def _probe(network: Network, outputs: int) -> list[int]:
     """Strides, seen by a run without memory."""
+    # The package of checkpoints imports this module, for state dicts that come with a YAML file.
+    from yolo_export.checkpoint.probe import head_shapes
+
     try:
         shapes = head_shapes(network)
     except CheckpointError as error:
