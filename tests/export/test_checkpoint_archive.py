@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import zipfile
 from pathlib import Path
 
@@ -31,6 +32,12 @@ def test_missing_file(tmp_path: Path) -> None:
 
 def test_folder(tmp_path: Path) -> None:
     assert refusal(tmp_path) == "cannot be opened: Is a directory"
+
+
+def test_files_without_an_end(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "best.pt")
+    assert refusal(tmp_path / "best.pt") == "is not a regular file"
+    assert refusal(Path("/dev/zero")) == "is not a regular file"
 
 
 @pytest.mark.parametrize(

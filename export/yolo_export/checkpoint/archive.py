@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import stat
 from abc import ABC, abstractmethod
 from pathlib import Path
 from types import TracebackType
@@ -58,6 +59,9 @@ def digest(path: Path) -> tuple[BinaryIO, str, int]:
         CheckpointError: It cannot be read.
     """
     try:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):  # A pipe or device may never end.
+            raise CheckpointError("is not a regular file")
         file = path.open("rb")
     except (OSError, ValueError) as error:
         raise CheckpointError(f"cannot be opened: {_reason(error)}") from error
