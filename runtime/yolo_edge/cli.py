@@ -14,9 +14,13 @@ _COMMANDS = {
     "run": "detect objects in images, folders, videos and cameras",
     "val": "evaluate a bundle on a labelled dataset: average precision and recall",
     "check": "test a bundle on this machine against the checkpoint's own results",
+    "import": "make a bundle of an ONNX or ncnn file that another tool exported",
     "info": "show this machine, the installed engines and what a bundle holds",
 }
 """Commands, each a module of the same name in ``yolo_edge.commands``, and what the overview says of them."""
+
+_MODULES = {"import": "import_model"}
+"""Commands whose name cannot be a module's."""
 
 _EPILOG = """\
 examples:
@@ -44,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             name, help=summary, formatter_class=argparse.RawDescriptionHelpFormatter
         )
         if name in given:  # the others' flags would only cost the time to import them
-            module = importlib.import_module(f"yolo_edge.commands.{name}")
+            module = importlib.import_module(f"yolo_edge.commands.{_MODULES.get(name, name)}")
             command.description = module.__doc__
             module.add_arguments(command)
             command.set_defaults(execute=module.execute, parser=command)

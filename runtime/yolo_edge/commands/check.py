@@ -52,7 +52,13 @@ def execute(args: argparse.Namespace) -> int:
     passed = bool(results) and not failures and all(result.passed for result in results)
     if args.json:
         rows = [{**dataclasses.asdict(result), "passed": result.passed} for result in results]
-        report = {"bundle": str(bundle.path), "passed": passed, "results": rows, "errors": failures}
+        report = {
+            "bundle": str(bundle.path),
+            "imported": bundle.imported,
+            "passed": passed,
+            "results": rows,
+            "errors": failures,
+        }
         sys.stdout.write(json.dumps(report) + "\n")
     else:
         header = ["engine", "weights", "compute", "letterbox", "max head error", "boxes", "inference", ""]
@@ -70,6 +76,11 @@ def execute(args: argparse.Namespace) -> int:
             for result in results
         ]
         sys.stdout.write(format_table(header, rows_text) + "\n")
+        if bundle.imported:
+            sys.stdout.write(
+                "the bundle was imported: compared with what the file itself gave on the machine that "
+                "imported it, not with a checkpoint\n"
+            )
         for failure in failures:
             sys.stderr.write(f"yolo-edge check: error: {failure}\n")
     return 0 if passed else 1

@@ -23,6 +23,7 @@ from yolo_edge.commands.arguments import (
     shown_warnings,
     split_list,
 )
+from yolo_edge.commands.import_arguments import add_import_facts, open_model
 from yolo_edge.options import DetectOptions, parse_size
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_model(parser, positional=False)
     add_engine(parser, default="auto")
     add_network(parser)
+    add_import_facts(parser)
     boxes = add_boxes(parser, _DEFAULTS)
     boxes.add_argument(
         "--classes", metavar="LIST", help="class ids or names to keep, separated by commas (default: all)"
@@ -69,7 +71,6 @@ def execute(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
     from yolo_edge import pipeline
-    from yolo_edge.bundle import load_bundle
     from yolo_edge.cpu_plan import plan_cpus
     from yolo_edge.detector import Detector
     from yolo_edge.model_selection import find_model
@@ -91,7 +92,7 @@ def execute(args: argparse.Namespace) -> int:
                 agnostic=args.agnostic,
                 max_detections=args.max_detections,
             )
-            bundle = load_bundle(find_model(args.model))
+            bundle = open_model(find_model(args.model), args, progress)
             resolve_classes(options.classes, bundle.names)
             plan = plan_cpus(**engine_arguments(args))
             sources = open_sources(args.sources, args.every, plan.other_cpus)

@@ -1,0 +1,17 @@
+"""The two pictures that an unknown network is tried on."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from yolo_edge.scene import draw_scene
+
+
+def probe_tensors(tensor_hw: tuple[int, int]) -> list[npt.NDArray[np.float32]]:
+    """Two different scenes as float32 (1, 3, H, W), 0..1."""
+    scenes = [draw_scene(tensor_hw, seed) for seed in (3, 11)]
+    return [
+        np.ascontiguousarray(scene.transpose(2, 0, 1)[None]).astype(np.float32) / np.float32(255)
+        for scene in scenes
+    ]
