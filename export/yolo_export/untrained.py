@@ -20,7 +20,7 @@ _SEED = 0
 #: Cells of the largest stride in the picture that batch norms are measured on, vertical and horizontal.
 _CELLS_HW = (6, 8)
 #: How much smaller heads are made than one picture asks for, as others may excite the network more.
-_HEAD_MARGIN = 4.0
+_HEAD_MARGIN = 12.0
 #: Bias of objectness: about one box in a thousand is above the usual threshold of 0.25, as in a quiet scene.
 #: With none at all decoding and NMS would be measured on thousands of boxes.
 _OBJECTNESS_BIAS = -5.0
