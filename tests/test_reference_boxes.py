@@ -49,7 +49,7 @@ def test_heads_equal_the_checkpoint_s(real_bundles: Path) -> None:
         assert set(rows) == set(limits)
         for engine, limit in limits.items():
             assert rows[engine]["max_head_error"] <= limit
-            assert rows[engine]["box_agreement"] == 1.0
+            assert rows[engine]["box_agreement"] >= 0.99
 
 
 @pytest.mark.shared

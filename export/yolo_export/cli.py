@@ -56,7 +56,8 @@ def _export_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--cfg",
         metavar="NAME",
-        help="instead of a checkpoint, an untrained network by name (such as yolov5s) or YAML file",
+        help="a network by name (such as yolov5s) or YAML file: untrained, or with the weights of CHECKPOINT "
+        "where that is a state dict or safetensors file",
     )
     parser.add_argument(
         "--to",
@@ -138,8 +139,8 @@ class Steps:
 def _export(args: argparse.Namespace, steps: Steps) -> int:
     from yolo_export.targets import create_target
 
-    if (args.checkpoint is None) == (args.cfg is None):
-        raise ValueError("give either a CHECKPOINT or --cfg NAME")
+    if args.checkpoint is None and args.cfg is None:
+        raise ValueError("give a CHECKPOINT, --cfg NAME, or both for weights without a network")
     targets = [name.strip() for name in args.to.split(",") if name.strip()]
     for name in targets:
         create_target(name)
@@ -149,7 +150,12 @@ def _export(args: argparse.Namespace, steps: Steps) -> int:
     from yolo_export.export import export_bundle
 
     source = args.checkpoint
-    if args.cfg is not None:
+    if args.cfg is not None and args.checkpoint is not None:
+        from yolo_export.checkpoint import read_checkpoint
+
+        steps(f"reading the weights of {args.checkpoint} into {args.cfg}")
+        source = read_checkpoint(args.checkpoint, cfg=args.cfg)
+    elif args.cfg is not None:
         from yolo_export.untrained import untrained_checkpoint
 
         steps(f"building {args.cfg}")

@@ -16,6 +16,12 @@ from yolo_edge.detector import Detector
 from yolo_edge.golden import load_golden
 from yolo_edge.options import DetectOptions
 
+MIN_BOX_AGREEMENT = 0.95
+"""Not 1: of two boxes that overlap by just the IoU threshold, or are equally confident, rounding picks one.
+
+With heads within tolerance that happens to a box now and then; what is wrong in decoding or NMS moves many.
+"""
+
 _TIMED_RUNS = 5
 
 
@@ -42,7 +48,9 @@ class CheckResult:
     def passed(self) -> bool:
         """Whether everything is within tolerance."""
         return (
-            self.letterbox_exact and self.max_head_error <= self.head_tolerance and self.box_agreement == 1.0
+            self.letterbox_exact
+            and self.max_head_error <= self.head_tolerance
+            and self.box_agreement >= MIN_BOX_AGREEMENT
         )
 
 

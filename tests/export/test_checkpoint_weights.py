@@ -209,7 +209,7 @@ def test_without_a_yaml_file(tmp_path: Path, kind: str) -> None:
         read_checkpoint(path)
     assert str(caught.value) == (
         f"{path}: has weights without a network; give the file that training saved (best.pt), "
-        "or name the YAML file of the network as well (cfg)"
+        "or name the YAML file of the network as well (--cfg)"
     )
 
 
@@ -275,3 +275,22 @@ def test_damaged_safetensors(tmp_path: Path, cfg: str, content: bytes, message: 
     with pytest.raises(CheckpointError) as caught:
         read_checkpoint(tmp_path / "w.safetensors", cfg)
     assert message in str(caught.value)
+
+
+def test_the_command_exports_weights_with_their_network(yolo_export: Any, cfg: str, tmp_path: Path) -> None:
+    weights = state_dict(trained())
+    generator = torch.Generator().manual_seed(3)
+    for tensor in weights.values():  # boxes of different confidence need feature maps that vary
+        if tensor.ndim == 4:
+            tensor.copy_(torch.randn(tensor.shape, generator=generator) * (2 / tensor[0].numel()) ** 0.5)
+        elif tensor.is_floating_point():
+            tensor += 0.9
+    torch.save(weights, tmp_path / "weights.pt")
+    done = yolo_export(
+        tmp_path / "weights.pt", "--cfg", cfg, "--to", "onnx", "--imgsz", 64, "--out", tmp_path / "a.edge"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "into " + cfg in done.stderr
+    done = yolo_export(tmp_path / "weights.pt", "--to", "onnx", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "(--cfg)" in done.stderr

@@ -24,7 +24,7 @@ __all__ = ["Checkpoint", "read_checkpoint"]
 
 _MAX_WRAPPERS = 4
 _WEIGHTS_ADVICE = (
-    "give the file that training saved (best.pt), or name the YAML file of the network as well (cfg)"
+    "give the file that training saved (best.pt), or name the YAML file of the network as well (--cfg)"
 )
 #: Longest message; the list of known blocks takes most of it.
 _MAX_MESSAGE = 6000
