@@ -120,7 +120,7 @@ class Assembly:
 
     def _collect_tensors(self, module: nn.Module, record: Instance, place: str) -> None:
         """Note which tensor of the file each tensor of this module gets, its children apart."""
-        if isinstance(module, Block):
+        if isinstance(module, Block) and not module._parameters:
             return
         table = _tensor_table(record)
         for name, own in [*module._parameters.items(), *module._buffers.items()]:

@@ -6,7 +6,15 @@ import torch
 from torch import nn
 
 from yolo_export.lower.convolution import conv_numbers, make_conv, norm_numbers
-from yolo_export.models import BottleneckCSP, Conv, ConvBnHardswish, ConvHardSwish, DepthwiseSeparable
+from yolo_export.models import (
+    BottleneckCSP,
+    Conv,
+    ConvBnHardswish,
+    ConvHardSwish,
+    DepthwiseSeparable,
+    FunnelReLU,
+    MixConv,
+)
 
 __all__ = ["fold_batch_norm", "folded"]
 
@@ -16,6 +24,7 @@ _PAIRS: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
     ConvBnHardswish: (("conv", "bn"),),
     ConvHardSwish: (("conv", "bn"),),
     DepthwiseSeparable: (("conv1", "bn1"), ("conv2", "bn2")),
+    FunnelReLU: (("conv", "bn"),),
 }
 
 
@@ -35,6 +44,8 @@ def fold_batch_norm(network: nn.Module) -> None:
                 _fold_pair(module, str(index), str(index + 1))
         if isinstance(module, BottleneckCSP):
             _fold_joined(module)
+        if isinstance(module, MixConv):
+            _fold_mixed(module)
 
 
 def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
@@ -65,6 +76,17 @@ def _fold_joined(block: BottleneckCSP) -> None:
     split = block.cv3.out_channels
     block.cv3 = _scaled(block.cv3, scale[:split], shift[:split])
     block.cv2 = _scaled(block.cv2, scale[split:], shift[split:])
+    block.bn = nn.Identity()
+
+
+def _fold_mixed(block: MixConv) -> None:
+    """The norm there follows several joined convolutions; each takes its own channels of it."""
+    convs = [conv for conv in block.m if isinstance(conv, nn.Conv2d)]
+    if not isinstance(block.bn, nn.BatchNorm2d) or len(convs) != len(block.m):
+        return
+    widths = [conv.out_channels for conv in convs]
+    scales, shifts = (torch.split(numbers, widths) for numbers in norm_numbers(block.bn))
+    block.m = nn.ModuleList(_scaled(*part) for part in zip(convs, scales, shifts))
     block.bn = nn.Identity()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yolo_export.models import torch_modules as _torch_modules  # noqa: F401  (fills the registry)
-from yolo_export.models.conv import Conv, DWConv, Focus
+from yolo_export.models.conv import Conv, DWConv, Focus, FunnelReLU
 from yolo_export.models.cross import C3x, CrossConv, MixConv
 from yolo_export.models.csp import C3, Bottleneck, BottleneckCSP
 from yolo_export.models.depthwise import DepthwiseSeparable
@@ -66,6 +66,7 @@ __all__ = [
     "Expand",
     "Fields",
     "Focus",
+    "FunnelReLU",
     "GhostBottleneck",
     "GhostConv",
     "HardSigmoid",

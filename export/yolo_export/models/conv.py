@@ -10,7 +10,7 @@ from torch import nn
 
 from yolo_export.models.registry import Block, block
 
-__all__ = ["Conv", "DWConv", "Focus", "Size", "same_padding"]
+__all__ = ["Conv", "DWConv", "Focus", "FunnelReLU", "Size", "same_padding"]
 
 
 #: A size in px: of a square, or vertical and horizontal.
@@ -92,3 +92,22 @@ class Focus(Block):
         """Map (N, c1, H, W) to (N, c2, H/2, W/2)."""
         corners = (x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2])
         return self.conv(torch.cat(corners, 1))  # type: ignore[no-any-return]
+
+
+@block("utils.activations.FReLU", children=("conv", "bn"))
+class FunnelReLU(Block):
+    """The larger of the input and of a depth-wise convolution of it (Ma et al. 2020).
+
+    Args:
+        c1: Channels.
+        k: Kernel size in px.
+    """
+
+    def __init__(self, c1: int, k: int = 3) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(c1, c1, k, 1, 1, groups=c1, bias=False)
+        self.bn: nn.Module = nn.BatchNorm2d(c1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, C, H, W) to the same shape."""
+        return torch.maximum(x, self.bn(self.conv(x)))

@@ -84,6 +84,11 @@ class Block(nn.Module):
         missing = [name for name in cls._parts.children if name not in children]
         if missing:
             raise ValueError(f"lacks {', '.join(missing)}")
+        known = {*cls._parts.children, *cls._parts.optional}
+        # An unknown part without numbers may be left over; one with numbers would be missing in the result.
+        unknown = [name for name, child in children.items() if name not in known and _has_numbers(child)]
+        if unknown:
+            raise ValueError(f"has parts that are unknown here: {', '.join(map(ascii, unknown))[:200]}")
         for name in cls._parts.children:
             setattr(made, name, children[name])
         for name, stand_in in cls._parts.optional.items():
@@ -91,6 +96,10 @@ class Block(nn.Module):
         for name, attribute in cls._parts.attributes.items():
             setattr(made, name, fields.attribute(name, attribute))
         return made
+
+
+def _has_numbers(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters()) or any(True for _ in module.buffers())
 
 
 class Fields:

@@ -34,7 +34,29 @@ def _conv2d(fields: Fields, tensors: Mapping[str, bool]) -> nn.Module:
     )
 
 
-@torch_module("torch.nn.modules.batchnorm.BatchNorm2d")
+@torch_module("torch.nn.modules.conv.ConvTranspose2d", "models.common.DWConvTranspose2d")
+def _conv_transpose2d(fields: Fields, tensors: Mapping[str, bool]) -> nn.Module:
+    fields.only("padding_mode", "zeros")
+    fields.only("transposed", True)
+    return nn.ConvTranspose2d(
+        fields.integer("in_channels", low=1, high=_MAX_CHANNELS),
+        fields.integer("out_channels", low=1, high=_MAX_CHANNELS),
+        fields.pair("kernel_size", low=1, high=64),
+        stride=fields.pair("stride", 1, low=1, high=64),
+        padding=fields.pair("padding", 0),
+        output_padding=fields.pair("output_padding", 0, high=64),
+        dilation=fields.pair("dilation", 1, low=1, high=64),
+        groups=fields.integer("groups", 1, low=1, high=_MAX_CHANNELS),
+        bias=tensors.get("bias", False),
+        device="meta",
+    )
+
+
+@torch_module(
+    "torch.nn.modules.batchnorm.BatchNorm2d",
+    # The same numbers, averaged over several devices during training.
+    "torch.nn.modules.batchnorm.SyncBatchNorm",
+)
 def _batch_norm2d(fields: Fields, tensors: Mapping[str, bool]) -> nn.Module:
     fields.only("track_running_stats", True)
     return nn.BatchNorm2d(
@@ -45,7 +67,12 @@ def _batch_norm2d(fields: Fields, tensors: Mapping[str, bool]) -> nn.Module:
     )
 
 
-@torch_module("torch.nn.modules.linear.Linear")
+@torch_module(
+    "torch.nn.modules.linear.Linear",
+    # Inside attention; the second name is that of torch before 1.7.
+    "torch.nn.modules.linear.NonDynamicallyQuantizableLinear",
+    "torch.nn.modules.linear._LinearWithBias",
+)
 def _linear(fields: Fields, tensors: Mapping[str, bool]) -> nn.Module:
     return nn.Linear(
         fields.integer("in_features", low=1, high=_MAX_CHANNELS),
@@ -96,14 +123,32 @@ def _relu(_: Fields, __: Mapping[str, bool]) -> nn.Module:
     return nn.ReLU()
 
 
-@torch_module("torch.nn.modules.activation.SiLU")
+@torch_module(
+    "torch.nn.modules.activation.SiLU",
+    # Written out where torch had none yet, or to save memory during training.
+    "utils.activations.MemoryEfficientSwish",
+    "utils.activations.SiLU",
+    "utils.activations.Swish",
+)
 def _silu(_: Fields, __: Mapping[str, bool]) -> nn.Module:
     return nn.SiLU()
 
 
-@torch_module("torch.nn.modules.activation.Hardswish")
+@torch_module("torch.nn.modules.activation.Hardswish", "utils.activations.Hardswish")
 def _hardswish(_: Fields, __: Mapping[str, bool]) -> nn.Module:
     return nn.Hardswish()
+
+
+@torch_module("torch.nn.modules.activation.Hardsigmoid")
+def _hardsigmoid(_: Fields, __: Mapping[str, bool]) -> nn.Module:
+    return nn.Hardsigmoid()
+
+
+@torch_module(
+    "torch.nn.modules.activation.Mish", "utils.activations.MemoryEfficientMish", "utils.activations.Mish"
+)
+def _mish(_: Fields, __: Mapping[str, bool]) -> nn.Module:
+    return nn.Mish()
 
 
 @torch_module("torch.nn.modules.activation.Sigmoid")
