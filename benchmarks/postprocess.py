@@ -3,9 +3,10 @@
     python benchmarks/postprocess.py CHECKPOINT IMAGES [--images 32] [--out FILE]
 
 The heads are those of the checkpoint (``best.pt``) for images of a folder, at 640x640. The other side is
-numpy as a careful user writes it: objectness first, and only the rows above the threshold are decoded. Between
-two calls the other side evicts the heads from the caches, so ours reads them from memory. The time depends on
-how crowded an image is, so the figures are over images: each image's own is the median of its pairs.
+numpy as a careful user writes it: objectness first, and only the rows above the threshold are decoded.
+Between two calls the other side evicts the heads from the caches, so ours reads them from memory. The
+time depends on how crowded an image is, so the figures are over images: each image's own is the median
+of its pairs.
 """
 
 from __future__ import annotations
