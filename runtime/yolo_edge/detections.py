@@ -16,12 +16,16 @@ Index = Union[int, slice, Sequence[int], npt.NDArray[Any]]
 
 @dataclass(frozen=True)
 class StageTimes:
-    """Where the time of one image went, in milliseconds."""
+    """Where the time of one image went."""
 
     letterbox_ms: float
     inference_ms: float
     """From handing the tensor to the engine to having the heads, waiting for other callers included."""
     postprocess_ms: float
+    engine_from_s: float
+    """When the engine began, on ``time.perf_counter``'s clock."""
+    engine_to_s: float
+    """When it was done."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import os
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Union
@@ -169,8 +169,47 @@ class Detector:
         Returns:
             One Detections for each image, in their order.
         """
-        choice = self._choose(options, conf, iou, classes)
-        results: list[Detections] = []
+        return list(self._stream(images, self._choose(options, conf, iou, classes), image_channels))
+
+    def detect_stream(
+        self,
+        images: Iterable[Image],
+        *,
+        conf: float | None = None,
+        iou: float | None = None,
+        classes: ClassSelection = None,
+        options: DetectOptions | None = None,
+        image_channels: ChannelOrder = "bgr",
+    ) -> Generator[Detections, None, None]:
+        """Detects objects in any number of images; the arguments are those of :meth:`detect`.
+
+        While the engine computes one image, the caller works on the result before it and the next image is
+        read and letterboxed. A result therefore comes once the next image was read: for cameras there is
+        :func:`~yolo_edge.pipeline.watch`. Images may be reused as soon as the next one is asked for.
+
+        Between two results an unfinished stream holds one of the engine's two slots, so a thread may call
+        :meth:`detect` meanwhile, but not while it holds two unfinished streams of one detector. ``close()``
+        ends a stream early.
+
+        Yields:
+            One Detections for each image, in their order.
+
+        Raises:
+            ValueError: A bad argument, or a bad image when its turn comes.
+            EngineError: The engine failed.
+
+        Example:
+            >>> import numpy as np
+            >>> images = (np.full((90, 160, 3), grey, np.uint8) for grey in (0, 127, 255))
+            >>> with Detector("best.edge") as detector:
+            ...     sum(1 for detections in detector.detect_stream(images))
+            3
+        """
+        return self._stream(images, self._choose(options, conf, iou, classes), image_channels)
+
+    def _stream(
+        self, images: Iterable[Image], choice: _Choice, image_channels: ChannelOrder
+    ) -> Generator[Detections, None, None]:
         running: deque[_Job] = deque()
         try:
             for image in images:
@@ -178,17 +217,18 @@ class Detector:
                 slot = self._engine.try_acquire(geometry.tensor_hw)
                 while slot is None:
                     if running:
-                        results.append(self._finish(running.popleft(), choice))
+                        yield self._finish(running.popleft(), choice)
                         slot = self._engine.try_acquire(geometry.tensor_hw)
                     else:
                         slot = self._engine.acquire(geometry.tensor_hw)
                 running.append(self._start(slot, image, geometry, image_channels))
+                if len(running) == SLOTS:
+                    yield self._finish(running.popleft(), choice)
             while running:
-                results.append(self._finish(running.popleft(), choice))
+                yield self._finish(running.popleft(), choice)
         finally:
-            for job in running:  # after an error: their slots are needed
+            for job in running:  # after an error or close(): their slots are needed
                 self._abandon(job)
-        return results
 
     def geometry(self, image: Image) -> _core.LetterboxGeometry:
         """Where an image lies in the network's input tensor."""
@@ -282,6 +322,8 @@ class Detector:
             letterbox_ms=job.letterbox_ms,
             inference_ms=(job.pending.finished_at - job.posted_at) * 1e3,
             postprocess_ms=(finished - started) * 1e3,
+            engine_from_s=job.pending.started_at,
+            engine_to_s=job.pending.finished_at,
         )
         return Detections(xyxy, confidence, class_id, self.bundle.names, times)
 
