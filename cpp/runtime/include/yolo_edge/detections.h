@@ -1,0 +1,22 @@
+#pragma once
+
+#include <vector>
+
+#include "yolo_edge/proposals.h"
+
+namespace yolo_edge {
+
+/// How long the stages of one detection took, in milliseconds.
+struct StageTimes {
+    double letterbox_ms = 0;
+    double inference_ms = 0;  ///< With the wait for the engine when other callers use it too.
+    double postprocess_ms = 0;
+};
+
+/// The boxes of one image, highest score first, corners in pixels of that image.
+struct Detections {
+    std::vector<Proposal> boxes;
+    StageTimes times;
+};
+
+}  // namespace yolo_edge
