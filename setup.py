@@ -1,10 +1,12 @@
 """Builds the C++ core with CMake; everything else is declared in pyproject.toml."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import nlohmann_json
 import pybind11
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -16,7 +18,7 @@ class CMakeBuild(build_ext):
     """Configures and builds one CMake tree and leaves the module where setuptools expects it."""
 
     def build_extension(self, ext: Extension) -> None:
-        """Builds the module; CMAKE_TOOLCHAIN_FILE of the environment is passed on, for cross-compiling."""
+        """Builds the module; CMAKE_TOOLCHAIN_FILE and CMAKE_ARGS of the environment are passed on."""
         module = Path(self.get_ext_fullpath(ext.name)).resolve()
         build = Path(self.build_temp).resolve()
         build.mkdir(parents=True, exist_ok=True)
@@ -31,6 +33,8 @@ class CMakeBuild(build_ext):
             f"-DYOLO_EDGE_PYTHON_OUTPUT_DIR={module.parent}",
             # In an isolated build only this process sees the build requirements, CMake would not.
             f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
+            f"-DNLOHMANN_JSON_INCLUDE_DIR={Path(nlohmann_json.__file__).parent / 'include'}",
+            *shlex.split(os.environ.get("CMAKE_ARGS", "")),
         ]
         toolchain = os.environ.get("CMAKE_TOOLCHAIN_FILE")
         if toolchain:
