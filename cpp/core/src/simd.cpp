@@ -2,6 +2,11 @@
 
 #include <algorithm>
 
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#endif
+
 #include "argument_error.h"
 #include "kernels.h"
 
@@ -28,6 +33,14 @@ const std::vector<SimdLevel>& simd_levels() {
 
 SimdLevel best_simd_level() {
     return simd_levels().back();
+}
+
+bool has_half_precision_arithmetic() {
+#if defined(__aarch64__) && defined(__linux__)
+    return (getauxval(AT_HWCAP) & HWCAP_ASIMDHP) != 0;
+#else
+    return false;
+#endif
 }
 
 std::string_view name_of(SimdLevel level) {

@@ -14,6 +14,10 @@ const std::vector<SimdLevel>& simd_levels();
 /// The last of simd_levels(); what every kernel uses unless told otherwise.
 SimdLevel best_simd_level();
 
+/// Whether the processor computes in half precision (ARMv8.2 FEAT_FP16; a Raspberry Pi 5, RK3588's big
+/// cores).
+bool has_half_precision_arithmetic();
+
 /// "scalar", "neon" or "avx2".
 std::string_view name_of(SimdLevel level);
 

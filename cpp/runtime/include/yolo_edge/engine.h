@@ -82,8 +82,8 @@ class Engine {
     /// Both.
     Times infer(Slot& slot);
 
-    /// Ends the thread after what was posted, and frees the model; may be called twice. Whoever comes after
-    /// gets an EngineError.
+    /// Waits until every slot was given back, ends the thread and frees the model; may be called twice.
+    /// Whoever comes after gets an EngineError.
     void close();
 
   private:
