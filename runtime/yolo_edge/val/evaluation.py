@@ -2,63 +2,61 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
 from yolo_edge.options import DetectOptions
 from yolo_edge.progress import Progress
-from yolo_edge.sources.base import FailedFrame
+from yolo_edge.sources.base import FailedFrame, FrameOrFailure
 from yolo_edge.sources.images import ImagesSource
 from yolo_edge.val.dataset import Dataset
 from yolo_edge.val.figures import Figures, ImageBoxes, average_precision, require_pycocotools
 from yolo_edge.val.labels import DatasetError, LabelledImage
 from yolo_edge.val.options import EVALUATION_OPTIONS
+from yolo_edge.val.read_ahead import Read, read_ahead
 
 
 @dataclass
 class EvaluationTimes:
-    """Where the time went, in seconds."""
+    """Where the time went, in seconds. Stages overlap, so together they may take longer than the whole."""
 
     images: int = 0
     decode_s: float = 0.0
-    """Reading and decoding image files."""
+    """Reading and decoding image files, in a thread of its own."""
     letterbox_s: float = 0.0
     inference_s: float = 0.0
+    """The engine at work, on its thread."""
     postprocess_s: float = 0.0
-    other_s: float = 0.0
-    """What else the loop over the images takes."""
     average_precision_s: float = 0.0
-    """pycocotools, after the loop."""
+    """The figures, after the last image."""
+    busy_s: float = 0.0
+    """Wall time in which the engine was at work, or an image was being decoded, or both."""
+    total_s: float = 0.0
+    """Wall time from asking for the first image to having the figures."""
 
     @property
     def loop_s(self) -> float:
-        """The loop over the images."""
-        return self.decode_s + self.letterbox_s + self.inference_s + self.postprocess_s + self.other_s
-
-    @property
-    def total_s(self) -> float:
-        """The loop and the figures."""
-        return self.loop_s + self.average_precision_s
+        """Wall time of the images, without the figures."""
+        return self.total_s - self.average_precision_s
 
     @property
     def images_per_second(self) -> float:
-        """Images per second of the loop."""
-        return self.images / self.loop_s if self.loop_s > 0 else 0.0
+        """Images per second of wall time, the figures included."""
+        return self.images / self.total_s if self.total_s > 0 else 0.0
 
     @property
     def overhead(self) -> float:
-        """Share of the loop outside the engine and image decoding, 0..1."""
-        return 1 - (self.decode_s + self.inference_s) / self.loop_s if self.loop_s > 0 else 0.0
-
-    @property
-    def total_overhead(self) -> float:
-        """The same share of the total, so with pycocotools counted as overhead."""
-        return 1 - (self.decode_s + self.inference_s) / self.total_s if self.total_s > 0 else 0.0
+        """Share of the total in which neither the engine was at work nor an image was being decoded, 0..1."""
+        return 1 - self.busy_s / self.total_s if self.total_s > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -103,36 +101,48 @@ def evaluate(
     progress = progress if progress is not None else Progress(quiet=True)
     source = ImagesSource([image.path for image in dataset.images])
     times = EvaluationTimes()
+    busy: list[tuple[float, float]] = []
     evaluated: list[ImageBoxes] = []
     failures: list[str] = []
+    asked: deque[tuple[LabelledImage, tuple[int, int]]] = deque()
 
-    started = asked = time.perf_counter()
-    for labelled, item in zip(dataset.images, source):
-        times.decode_s += time.perf_counter() - asked
-        try:
-            if isinstance(item, FailedFrame):
-                raise DatasetError(item.error)
-            _check_size(labelled, (item.image.shape[0], item.image.shape[1]))
-            detections = detector.detect(item.image, classes=class_ids, options=options)
-        except DatasetError as error:
-            failures.append(str(error))
-            progress.message(str(error))
-        else:
-            evaluated.append(_in_pixels(labelled, (item.image.shape[0], item.image.shape[1]), detections))
-            if stages := detections.times:
-                times.letterbox_s += stages.letterbox_ms / 1e3
-                times.inference_s += stages.inference_ms / 1e3
-                times.postprocess_s += stages.postprocess_ms / 1e3
+    def images(reads: Iterable[Read[FrameOrFailure]]) -> Iterator[npt.NDArray[np.uint8]]:
+        """What can be evaluated; the detector asks for the next image while the engine computes one."""
+        for labelled, read in zip(dataset.images, reads):
+            times.decode_s += read.to_s - read.from_s
+            busy.append((read.from_s, read.to_s))
+            try:
+                image = _checked(labelled, read.item)
+            except DatasetError as error:
+                failures.append(str(error))
+                progress.message(str(error))
+            else:
+                asked.append((labelled, (image.shape[0], image.shape[1])))
+                yield image
+
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        reads = stack.enter_context(closing(read_ahead(source)))
+        results = detector.detect_stream(images(reads), classes=class_ids, options=options)
+        stack.callback(results.close)
+        for found in results:
+            evaluated.append(_in_pixels(*asked.popleft(), found))
             times.images += 1
+            if stages := found.times:
+                times.letterbox_s += stages.letterbox_ms / 1e3
+                times.inference_s += stages.engine_to_s - stages.engine_from_s
+                times.postprocess_s += stages.postprocess_ms / 1e3
+                busy.append((stages.engine_from_s, stages.engine_to_s))
             elapsed = time.perf_counter() - started
-            progress.frame(source, times.images, times.images / elapsed, len(detections))
-        asked = time.perf_counter()
-    finished = time.perf_counter()
-    times.other_s = max(0.0, finished - started - times.loop_s)
+            progress.frame(source, times.images, times.images / elapsed, len(found))
+    looped = time.perf_counter()
     if not evaluated:
         raise DatasetError(f"{dataset.path}: not one of its {len(dataset.images)} images could be evaluated")
     figures = average_precision(evaluated, names)
-    times.average_precision_s = time.perf_counter() - finished
+    finished = time.perf_counter()
+    times.average_precision_s = finished - looped
+    times.total_s = finished - started
+    times.busy_s = covered_s(busy)
     return Evaluation(
         figures=figures,
         times=times,
@@ -141,17 +151,30 @@ def evaluate(
     )
 
 
-def _check_size(labelled: LabelledImage, size_hw: Sequence[int]) -> None:
-    """Refuses an image of another size than its labels were made for.
+def covered_s(intervals: Iterable[tuple[float, float]]) -> float:
+    """The time that at least one of these intervals covers."""
+    covered, end = 0.0, -math.inf
+    for from_s, to_s in sorted(intervals):
+        covered += max(0.0, to_s - max(from_s, end))
+        end = max(end, to_s)
+    return covered
+
+
+def _checked(labelled: LabelledImage, item: FrameOrFailure) -> npt.NDArray[np.uint8]:
+    """The image, if it could be read and is of the size that its labels were made for.
 
     Raises:
-        DatasetError: They differ.
+        DatasetError: It is not.
     """
-    if labelled.size_hw is not None and labelled.size_hw != tuple(size_hw):
+    if isinstance(item, FailedFrame):
+        raise DatasetError(item.error)
+    size_hw = (item.image.shape[0], item.image.shape[1])
+    if labelled.size_hw is not None and labelled.size_hw != size_hw:
         height, width = labelled.size_hw
         raise DatasetError(
             f"{labelled.path}: is {size_hw[1]}x{size_hw[0]} pixels, but its labels are for {width}x{height}"
         )
+    return item.image
 
 
 def _in_pixels(labelled: LabelledImage, size_hw: tuple[int, int], found: Detections) -> ImageBoxes:

@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from yolo_edge.detections import Detections
 from yolo_edge.packages import require
-from yolo_edge.val.matching import Boxes, Parameters, precision_and_recall
+from yolo_edge.val.curves import precision_and_recall
+from yolo_edge.val.matching import Boxes, Parameters
 
 
 @dataclass(frozen=True)
@@ -106,28 +107,25 @@ def average_precision(images: Sequence[ImageBoxes], names: Sequence[str]) -> Fig
     parameters = Parameters.of_coco()
     objects, found = _objects(images), _found(images)
     counted = objects.area[~objects.crowd]
-    precisions, recalls, rows = [], [], []
-    for class_id in np.unique(objects.class_id[~objects.crowd]).tolist():
-        of_class = objects.of_class(class_id)
-        # Classes do not touch each other, and one at a time takes little memory.
-        precision, recall = precision_and_recall(of_class, found.of_class(class_id), parameters)
-        precisions.append(precision)
-        recalls.append(recall)
+    # Not np.unique, which imports numpy.ma: that takes as long as half of all this.
+    classes = np.flatnonzero(np.bincount(objects.class_id[~objects.crowd]))
+    # (class, IoU, recall level, size) and (class, IoU, size, limit); -1 where a class has no such objects.
+    precision, recall = precision_and_recall(objects, found, classes, parameters)
+    rows = []
+    for k, class_id in enumerate(classes.tolist()):
+        images_of_class = objects.image[(objects.class_id == class_id) & ~objects.crowd]
         rows.append(
             ClassFigures(
                 class_id=class_id,
                 name=names[class_id],
-                images=len(np.unique(of_class.image[~of_class.crowd])),
-                objects=int(np.count_nonzero(~of_class.crowd)),
-                ap=float(precision[:, :, 0].mean()),
-                ap50=float(precision[0, :, 0].mean()),
-                ap75=float(precision[5, :, 0].mean()),
-                ar100=float(recall[:, 0, -1].mean()),
+                images=1 + int(np.count_nonzero(np.diff(images_of_class))),
+                objects=len(images_of_class),
+                ap=float(precision[k, :, :, 0].mean()),
+                ap50=float(precision[k, 0, :, 0].mean()),
+                ap75=float(precision[k, 5, :, 0].mean()),
+                ar100=float(recall[k, :, 0, -1].mean()),
             )
         )
-    # (class, IoU, recall level, size) and (class, IoU, size, limit); -1 where a class has no such objects.
-    precision = np.stack(precisions) if precisions else np.full((1, 10, 1, 4), -1.0)
-    recall = np.stack(recalls) if recalls else np.full((1, 10, 4, 3), -1.0)
     low, high = parameters.area_ranges.T[..., None]
     sizes = np.count_nonzero((counted >= low) & (counted <= high), axis=1).tolist()
     return Figures(
@@ -179,7 +177,7 @@ def _found(images: Sequence[ImageBoxes]) -> Boxes:
 
 def _column(parts: Sequence[npt.NDArray[Any]], dtype: type[np.generic], width: int = 0) -> npt.NDArray[Any]:
     empty = np.empty((0, width) if width else 0, dtype)
-    return np.concatenate([empty, *parts]).astype(dtype)
+    return np.concatenate([empty, *parts], dtype=dtype)
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float | None:

@@ -1,13 +1,14 @@
-"""Which boxes of one class are right, and the precision and recall that follow.
+"""Which boxes found are right: what pycocotools' ``COCOeval.evaluate`` does, for all classes at once.
 
-This is what pycocotools' ``COCOeval.evaluate`` and ``accumulate`` do, with its parameters and its IoU, but in
-arrays: all IoU thresholds and object sizes at once, and only boxes that touch an object are looked at one by
-one. The tests compare its figures with COCOeval's, whose loops take a third of a fast model's evaluation.
+Parameters and IoU are pycocotools'. Its loops visit every box at every threshold and size of object; here
+most objects are compared with the boxes that touch them in arrays, and only boxes that touch several objects,
+and those in crowds, are looked at one by one. The tests compare the figures with COCOeval's.
 """
 
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class Parameters:
             limits=tuple(params.maxDets),
         )
 
+    def in_range(self, area: Floats) -> Flags:
+        """(A, n): the area lies in a range."""
+        inside: Flags = (area >= self.area_ranges[:, :1]) & (area <= self.area_ranges[:, 1:])
+        return inside
+
 
 @dataclass(frozen=True)
 class Boxes:
@@ -56,7 +63,7 @@ class Boxes:
         score: (n,) confidence; 1 for objects.
     """
 
-    image: npt.NDArray[np.intp]
+    image: Indices
     class_id: npt.NDArray[np.int32]
     xyxy: Floats
     area: Floats
@@ -67,144 +74,128 @@ class Boxes:
         columns = (self.image, self.class_id, self.xyxy, self.area, self.crowd, self.score)
         return Boxes(*(column[chosen] for column in columns))
 
-    def of_class(self, class_id: int) -> Boxes:
-        """The boxes of one class."""
-        return self[np.flatnonzero(self.class_id == class_id)]
-
     @property
     def xywh(self) -> Floats:
         """Left, top, width and height, as COCO has them."""
         return np.concatenate([self.xyxy[:, :2], self.xyxy[:, 2:] - self.xyxy[:, :2]], 1)
 
 
-def precision_and_recall(objects: Boxes, found: Boxes, parameters: Parameters) -> tuple[Floats, Floats]:
-    """Compares the boxes found of one class with its objects.
+@dataclass(frozen=True)
+class Matches:
+    """Boxes that got an object: one row for each range of sizes and each threshold at which they did.
 
-    Returns:
-        Precision (T, R, A) at the largest limit, and recall (T, A, limits); -1 where there are no objects.
+    Attributes:
+        box: (m,) row of the box.
+        size: (m,) 0 … A-1.
+        threshold: (m,) 0 … T-1.
+        right: (m,) the object counts at this size; if not, the box counts neither as right nor as wrong.
     """
-    outside = _outside(objects.area, parameters.area_ranges) | objects.crowd
-    found, rank = _best_of_each_image(found, parameters.limits[-1])
-    right, ignored = _match(objects, outside, found, parameters)
-    order = np.argsort(-found.score, kind="stable")
-    right, ignored, rank = right[..., order], ignored[..., order], rank[order]
 
-    counts = np.count_nonzero(~outside, axis=1).tolist()
-    levels = parameters.recall_levels
-    precision = np.full((len(parameters.iou_thresholds), len(levels), len(counts)), -1.0)
-    recall = np.full((len(parameters.iou_thresholds), len(counts), len(parameters.limits)), -1.0)
-    for a, count in enumerate(counts):
-        if not count:
-            continue
-        for m, limit in enumerate(parameters.limits):
-            recall[:, a, m] = np.count_nonzero(right[a][:, rank < limit], axis=1) / count
-        precision[:, :, a] = _sample_precision(right[a], ignored[a], count, levels)
-    return precision, recall
+    box: Indices
+    size: Indices
+    threshold: Indices
+    right: Flags
 
 
-def _sample_precision(right: Flags, ignored: Flags, count: int, levels: Floats) -> Floats:
-    """The best precision at or beyond each recall level, at each IoU threshold: (T, n) to (T, R).
+@dataclass(frozen=True)
+class _Pairs:
+    """Boxes and objects of one image and class that overlap enough for the lowest threshold."""
 
-    Only the places of right boxes can decide it: recall grows nowhere else, and precision peaks there.
-    """
-    rows, places = np.nonzero(right)
-    # The how-manieth right box of its threshold, from 0.
-    nth = np.arange(len(rows)) - np.searchsorted(rows, rows)
-    true = nth + 1.0
-    false = np.cumsum(~ignored, axis=1, dtype=np.int32)[rows, places] - true
-    most = int(nth.max(initial=-1)) + 1
-    precision = np.zeros((len(right), most + 1))
-    precision[rows, nth] = true / (false + true + np.spacing(1))
-    best = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    # Recall after the first, second … right box is the same at every threshold; beyond the last it is zero.
-    reached = np.searchsorted(np.arange(1, most + 1) / count, levels, side="left")
-    sampled: Floats = best[:, reached]
-    return sampled
+    box: Indices
+    """Ascending."""
+    object: Indices
+    """Ascending among those of one box."""
+    iou: Floats
+
+    def __getitem__(self, chosen: npt.NDArray[Any]) -> _Pairs:
+        return _Pairs(self.box[chosen], self.object[chosen], self.iou[chosen])
 
 
-def _outside(area: Floats, ranges: Floats) -> Flags:
-    """(A, n): the area is outside a range."""
-    return (area < ranges[:, :1]) | (area > ranges[:, 1:])
-
-
-def _best_of_each_image(found: Boxes, limit: int) -> tuple[Boxes, npt.NDArray[np.intp]]:
-    """The most confident boxes of each image in descending order, and the rank of each in its image."""
-    found = found[np.lexsort((-found.score, found.image))]
-    rank = np.arange(len(found.image)) - np.searchsorted(found.image, found.image)
-    kept = np.flatnonzero(rank < limit)
-    return found[kept], rank[kept]
-
-
-def _match(objects: Boxes, outside: Flags, found: Boxes, parameters: Parameters) -> tuple[Flags, Flags]:
+def match(objects: Boxes, counting: Flags, found: Boxes, parameters: Parameters) -> Matches:
     """Gives each box the best object that is still free.
 
-    Returns:
-        (A, T, n) each: the box is right; the box does not count, as it is outside the range of sizes or on an
-        object that is.
+    Args:
+        objects: What was marked.
+        counting: (A, objects): an object counts at a size. Boxes prefer such objects to others.
+        found: Sorted by image, then class, then descending confidence.
+        parameters: Thresholds.
     """
     thresholds = np.minimum(parameters.iou_thresholds, 1 - 1e-10)
-    shape = (len(parameters.area_ranges), len(thresholds), len(found.image))
-    right = np.zeros(shape, np.bool_)
-    ignored = np.repeat(_outside(found.area, parameters.area_ranges)[:, None], len(thresholds), axis=1)
-    if not shape[2]:
-        return right, ignored
+    pairs = _touching(objects, found, thresholds[0])
+    objects_of_box = np.bincount(pairs.box, minlength=len(found.image))
+    contested = objects.crowd.copy()
+    contested[pairs.object[objects_of_box[pairs.box] > 1]] = True
+    one_by_one = contested[pairs.object]
+    parts = [
+        _match_uncontested(pairs[~one_by_one], counting, thresholds),
+        *_match_contested(pairs[one_by_one], objects.crowd, counting, thresholds),
+    ]
+    box, size, threshold, right = (np.concatenate(column) for column in zip(*parts))
+    return Matches(box, size, threshold, right)
+
+
+_Rows = tuple[Indices, Indices, Indices, Flags]
+"""Columns of Matches."""
+
+
+def _touching(objects: Boxes, found: Boxes, least: float) -> _Pairs:
     iou = importlib.import_module("pycocotools.mask").iou
     object_xywh, found_xywh = objects.xywh, found.xywh
     images, starts = np.unique(objects.image, return_index=True)
     ends = np.append(starts[1:], len(objects.image))
     firsts = np.searchsorted(found.image, images, side="left")
     lasts = np.searchsorted(found.image, images, side="right")
+    parts = [(np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0))]
     for start, end, first, last in zip(starts.tolist(), ends.tolist(), firsts.tolist(), lasts.tolist()):
         if first == last:
             continue
-        crowd = objects.crowd[start:end]
-        overlaps = iou(found_xywh[first:last], object_xywh[start:end], crowd.astype(np.uint8).tolist())
-        free = np.ones((shape[0], shape[1], end - start), np.bool_)
-        preferred = ~outside[:, None, start:end]
-        for d in np.flatnonzero(overlaps.max(axis=1) >= thresholds[0]).tolist():
-            views = free, preferred, right[..., first + d], ignored[..., first + d]
-            _match_box(overlaps[d], crowd, thresholds, *views)
-    return right, ignored
+        crowd = objects.crowd[start:end].astype(np.uint8).tolist()
+        overlaps = iou(found_xywh[first:last], object_xywh[start:end], crowd)
+        same_class = found.class_id[first:last, None] == objects.class_id[start:end]
+        box, index = np.nonzero((overlaps >= least) & same_class)
+        parts.append((box + first, index + start, overlaps[box, index]))
+    return _Pairs(*(np.concatenate(column) for column in zip(*parts)))
 
 
-def _match_box(
-    overlaps: Floats,
-    crowd: Flags,
-    thresholds: Floats,
-    free: Flags,
-    preferred: Flags,
-    right: Flags,
-    ignored: Flags,
-) -> None:
-    """One box at all sizes and thresholds: objects that count go before others, then the larger overlap.
+def _match_uncontested(pairs: _Pairs, counting: Flags, thresholds: Floats) -> _Rows:
+    """Each box touches one object only, so that an object goes to the first box that overlaps enough."""
+    pairs = pairs[np.argsort(pairs.object, kind="stable")]
+    firsts, levels = [], []
+    for number, threshold in enumerate(thresholds):
+        enough = np.flatnonzero(pairs.iou >= threshold)
+        objects = pairs.object[enough]
+        first = enough[np.append(True, objects[1:] != objects[:-1])[: len(enough)]]
+        firsts.append(first)
+        levels.append(np.full(len(first), number))
+    chosen, level = np.concatenate(firsts), np.concatenate(levels)
+    sizes = len(counting)
+    return (
+        np.tile(pairs.box[chosen], sizes),
+        np.repeat(np.arange(sizes), len(chosen)),
+        np.tile(level, sizes),
+        counting[:, pairs.object[chosen]].ravel(),
+    )
 
-    Args:
-        overlaps: (G,) IoU with each object of the image.
-        crowd: (G,)
-        thresholds: (T,)
-        free: (A, T, G) objects that no box has yet; changed.
-        preferred: (A, 1, G) objects that count.
-        right: (A, T) changed where the box gets an object.
-        ignored: (A, T) likewise.
-    """
-    touching = np.flatnonzero(overlaps >= thresholds[0])
-    if len(touching) == 1 and not crowd[touching[0]]:
-        only = touching[0]
-        taken = free[..., only] & (overlaps[only] >= thresholds)
-        free[..., only] &= ~taken
-        np.copyto(right, preferred[..., only], where=taken)
-        np.copyto(ignored, ~preferred[..., only], where=taken)
-        return
-    possible = free[..., touching] & (overlaps[touching] >= thresholds[:, None])
-    counting = possible & preferred[..., touching]
-    counts: Flags = np.any(counting, axis=2)
-    candidates = np.where(counts[..., None], counting, possible)
-    # Of equal overlaps the last wins, as in pycocotools.
-    value = np.where(candidates, overlaps[touching], -1.0)[..., ::-1]
-    best = touching[len(touching) - 1 - value.argmax(axis=2)]
-    sizes, levels = np.nonzero(candidates.any(axis=2))
-    chosen = best[sizes, levels]
-    # A crowd has room for any number of boxes.
-    free[sizes, levels, chosen] = crowd[chosen]
-    right[sizes, levels] = counts[sizes, levels]
-    ignored[sizes, levels] = ~counts[sizes, levels]
+
+def _match_contested(pairs: _Pairs, crowd: Flags, counting: Flags, thresholds: Floats) -> Iterator[_Rows]:
+    """Box after box: objects that count go before others, then the larger overlap."""
+    objects, index = np.unique(pairs.object, return_inverse=True)
+    crowd, preferred = crowd[objects], counting[:, None, objects]
+    # (A, T, objects): no box has it yet.
+    free = np.ones((len(counting), len(thresholds), len(objects)), np.bool_)
+    boxes, starts = np.unique(pairs.box, return_index=True)
+    ends = np.append(starts[1:], len(pairs.box))
+    for box, start, end in zip(boxes.tolist(), starts.tolist(), ends.tolist()):
+        touched, overlaps = index[start:end], pairs.iou[start:end]
+        possible = free[..., touched] & (overlaps >= thresholds[:, None])
+        better = possible & preferred[..., touched]
+        right: Flags = np.any(better, axis=2)
+        candidates = np.where(right[..., None], better, possible)
+        # Of equal overlaps the last wins, as in pycocotools.
+        value = np.where(candidates, overlaps, -1.0)[..., ::-1]
+        best = touched[len(touched) - 1 - value.argmax(axis=2)]
+        size, level = np.nonzero(candidates.any(axis=2))
+        chosen = best[size, level]
+        # A crowd has room for any number of boxes.
+        free[size, level, chosen] = crowd[chosen]
+        yield np.full(len(size), box), size, level, right[size, level]
