@@ -7,13 +7,15 @@ and no file outside the folder is ever opened. The schema is described in docs/b
 from __future__ import annotations
 
 import hashlib
-import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Any, Literal, Union
 
-from yolo_edge.bundle_fields import Fields
+from yolo_edge.bundle_fields import Fields, holds_control_characters
+from yolo_edge.bundle_json import LARGEST_MANIFEST, parse_json, shown
 from yolo_edge.errors import BundleError
 
 SCHEMA = 1
@@ -25,6 +27,20 @@ IMPORTED_SUFFIXES = (".onnx", ".param")
 
 KNOWN_REQUIREMENTS: frozenset[str] = frozenset()
 """Features that a bundle may list under ``requires`` and that this reader understands."""
+
+_LONGEST_SIDE = 32768
+"""Pixels: the core's letterbox goes no further, for beyond it float32 coordinates lose precision."""
+
+_LARGEST_LIST = 64
+"""Heads, targets, and outputs and files of a target."""
+
+_LARGEST_VERIFICATION = 1000
+"""Rows; there is one for each target and kind of arithmetic."""
+
+_LARGEST_FACTOR = 1_000_000
+"""Of mean and scale: grey levels normalised with them stay far inside float32."""
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 ChannelOrder = Literal["rgb", "bgr"]
 LetterboxMode = Literal["rect", "square"]
@@ -118,6 +134,8 @@ class Bundle:
     targets: tuple[Target, ...]
     provenance: Mapping[str, Any]
     verification: tuple[Mapping[str, Any], ...]
+    manifest: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """What ``bundle.json`` holds, as it was read."""
     imported_from: Path | None = None
     """The file of another tool that this describes in memory; None for a bundle on disk."""
 
@@ -208,18 +226,23 @@ def parse_bundle(manifest: Mapping[str, Any], folder: Path, imported_from: Path 
     unknown = sorted(set(root.strings("requires")) - KNOWN_REQUIREMENTS)
     if unknown:
         raise BundleError(
-            f"{folder}: requires {', '.join(unknown)}, which this version of yolo-edge does not know; "
-            "upgrade yolo-edge"
+            f"{folder}: requires {', '.join(map(shown, unknown))}, which this version of yolo-edge does not "
+            "know; upgrade yolo-edge"
         )
 
     model = root.section("model")
-    family, task = model.text("family"), model.choice("task", ("detect",))
+    family, task = _text(model, "family"), model.choice("task", ("detect",))
     names = model.strings("names")
+    model.refuse_control_characters("names", names)
+    if model.raw.get("names") == []:
+        model.fault("names", "is empty")
     model_input = _read_input(root.section("input"))
-    target_fields = root.sections("targets", minimum=1)
+    target_fields = root.sections("targets", minimum=1, maximum=_LARGEST_LIST)
     needed = 0 if all(map(_is_decoded, target_fields)) else 1
-    heads = tuple(_read_head(head) for head in root.sections("heads", minimum=needed))
+    head_fields = root.sections("heads", minimum=needed, maximum=_LARGEST_LIST)
+    heads = tuple(map(_read_head, head_fields))
     targets = tuple(_read_target(target, folder, len(heads)) for target in target_fields)
+    verification = root.sections("verification", maximum=_LARGEST_VERIFICATION, required=False)
     bundle = Bundle(
         path=folder,
         family=family,
@@ -229,15 +252,12 @@ def parse_bundle(manifest: Mapping[str, Any], folder: Path, imported_from: Path 
         heads=heads,
         targets=targets,
         provenance=root.section("provenance", required=False).raw,
-        verification=tuple(row.raw for row in root.sections("verification", required=False)),
+        verification=tuple(row.raw for row in verification),
+        manifest=manifest,
         imported_from=imported_from,
     )
-    if not all(name.isprintable() for name in names):
-        faults.append("model.names holds control characters")
-    if not names and "names" in model.raw:
-        faults.append("model.names is empty")
     if not faults and any(side % model_input.stride for side in model_input.size_hw):
-        faults.append(f"input.size_hw {list(model_input.size_hw)} is not a multiple of input.stride")
+        faults.append(f"input.size_hw {shown(model_input.size_hw)} is not a multiple of input.stride")
     if not faults and any(model_input.stride % head.stride for head in heads):
         faults.append(f"input.stride {model_input.stride} is not a multiple of every head's stride")
     if faults:
@@ -254,32 +274,47 @@ def is_bundle(path: Path) -> bool:
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
-    if not folder.exists():
-        raise BundleError(f"{folder}: no such bundle; yolo-export makes one from a checkpoint")
-    if folder.suffix in IMPORTED_SUFFIXES and folder.is_file():
+    try:
+        is_folder, is_file = S_ISDIR(folder.stat().st_mode), S_ISREG(folder.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise BundleError(f"{folder}: no such bundle; yolo-export makes one from a checkpoint") from None
+    except OSError as error:
+        raise BundleError(f"{folder}: cannot be read: {error.strerror}") from None
+    if folder.suffix in IMPORTED_SUFFIXES and is_file:
         raise BundleError(
             f"{folder}: is another tool's model, not a bundle; make one with: yolo-edge import {folder}"
         )
-    if not folder.is_dir():
+    if not is_folder:
         raise BundleError(f"{folder}: is not a bundle, which is a folder NAME.edge; yolo-export makes one")
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(f"{folder}: has no {MANIFEST}, so it is not a bundle") from None
+        if not path.is_file():
+            raise BundleError(f"{folder}: has no {MANIFEST}, so it is not a bundle")
+        with path.open("rb") as file:
+            data = file.read(LARGEST_MANIFEST + 1)
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:
+    if len(data) > LARGEST_MANIFEST:
+        raise BundleError(f"{path}: is larger than {LARGEST_MANIFEST} bytes, the most that a manifest may be")
+    try:
+        manifest = parse_json(data)
+    except ValueError as error:
         raise BundleError(f"{path}: is not valid JSON: {error}") from None
     if not isinstance(manifest, dict):
-        raise BundleError(f"{path}: holds a {type(manifest).__name__}, not an object")
+        raise BundleError(f"{path}: is {shown(manifest)}, not an object")
     return manifest
 
 
+def _text(fields: Fields, key: str) -> str:
+    value = fields.text(key)
+    fields.refuse_control_characters(key, [value])
+    return value
+
+
 def _read_input(fields: Fields) -> ModelInput:
-    mean = fields.numbers("mean", count=3)
-    scale = fields.numbers("scale", count=3)
-    size = fields.integers("size_hw", count=2, minimum=1)
+    mean = fields.numbers("mean", count=3, limit=_LARGEST_FACTOR)
+    scale = fields.numbers("scale", count=3, limit=_LARGEST_FACTOR)
+    size = fields.integers("size_hw", count=2, minimum=1, maximum=_LONGEST_SIDE)
     return ModelInput(
         channels=fields.choice("channels", ("rgb", "bgr")),
         mean=(mean[0], mean[1], mean[2]),
@@ -287,37 +322,45 @@ def _read_input(fields: Fields) -> ModelInput:
         pad_value=fields.integer("pad_value", minimum=0, maximum=255) or 0,
         letterbox=fields.choice("letterbox", ("rect", "square")),
         size_hw=(size[0], size[1]),
-        stride=fields.integer("stride", minimum=1) or 1,
+        stride=fields.integer("stride", minimum=1, maximum=_LONGEST_SIDE) or 1,
     )
 
 
 def _read_head(fields: Fields) -> Head:
-    return Head(stride=fields.integer("stride", minimum=1) or 1, anchors_px=fields.pairs("anchors_px"))
+    return Head(
+        stride=fields.integer("stride", minimum=1, maximum=_LONGEST_SIDE) or 1,
+        anchors_px=fields.pairs("anchors_px", minimum=0.001, maximum=100_000),
+    )
 
 
 def _read_target(fields: Fields, folder: Path, heads: int) -> Target:
-    files = fields.text_map("files")
-    hashes = fields.text_map("sha256")
+    files = fields.text_map("files", maximum=_LARGEST_LIST)
+    hashes = fields.text_map("sha256", maximum=_LARGEST_LIST)
     for name in files.values():
         _check_file(fields, folder, name, hashes)
     tensor = fields.section("input")
-    outputs = tuple(_read_output(output, heads) for output in fields.sections("outputs", minimum=1))
+    outputs = tuple(
+        _read_output(output, heads) for output in fields.sections("outputs", minimum=1, maximum=_LARGEST_LIST)
+    )
     if any(output.layout == "n,no" for output in outputs):
         if len(outputs) > 1:
             fields.fault("outputs", "holds one of layout n,no, which must be the only one")
     elif sorted(output.head or 0 for output in outputs) != list(range(heads)):
         fields.fault("outputs", f"must hold each of the {heads} heads once")
+    engine, weights = _text(fields, "engine"), _text(fields, "weights")
+    compute = fields.strings("compute", minimum=1)
+    fields.refuse_control_characters("compute", compute)
     return Target(
-        engine=fields.text("engine"),
-        weights=fields.text("weights"),
-        compute=tuple(fields.strings("compute", minimum=1)),
+        engine=engine,
+        weights=weights,
+        compute=tuple(compute),
         files=files,
         sha256=hashes,
         input=TargetInput(
-            name=tensor.text("name"),
-            dtype=tensor.text("dtype"),
+            name=_text(tensor, "name"),
+            dtype=_text(tensor, "dtype"),
             layout=tensor.choice("layout", ("nchw", "chw")),
-            shapes=_read_shapes(tensor),
+            shapes=tensor.sizes("shapes", maximum=_LONGEST_SIDE) or "dynamic",
         ),
         outputs=outputs,
     )
@@ -333,7 +376,7 @@ def _read_output(fields: Fields, heads: int) -> TargetOutput:
             fields.fault("activation", f"is decoded, which layout {layout} cannot be")
     elif "head" in fields.raw:
         fields.fault("head", "is given, but layout n,no holds all heads")
-    return TargetOutput(fields.text("name"), head, layout, activation, fields.text("dtype"))
+    return TargetOutput(_text(fields, "name"), head, layout, activation, _text(fields, "dtype"))
 
 
 def _is_decoded(target: Fields) -> bool:
@@ -344,19 +387,23 @@ def _is_decoded(target: Fields) -> bool:
     )
 
 
-def _read_shapes(fields: Fields) -> Shapes:
-    if fields.raw.get("shapes") == "dynamic":
-        return "dynamic"
-    shapes = fields.pairs("shapes", expected='"dynamic" or a list of [height, width]')
-    return tuple((int(height), int(width)) for height, width in shapes)
-
-
 def _check_file(fields: Fields, folder: Path, name: str, hashes: Mapping[str, str]) -> None:
-    path = folder / name
-    inside = not Path(name).is_absolute() and folder.resolve() in path.resolve().parents
-    if not inside:
-        fields.fault("files", f"names {name!r}, which is outside the bundle")
-    elif not path.is_file():
-        fields.fault("files", f"names {name!r}, which is missing from the bundle")
+    # No part of the path may be empty, so it is not absolute and names no folder.
+    if any(part in ("", ".", "..") for part in name.split("/")) or holds_control_characters(name):
+        fields.fault("files", f"names {shown(name)}, which is not a path inside the bundle")
+    else:
+        try:
+            path, root = (folder / name).resolve(strict=True), folder.resolve(strict=True)
+            if not path.is_file():
+                raise FileNotFoundError
+            if root not in path.parents:
+                fields.fault("files", f"names {shown(name)}, which leads out of the bundle")
+        except (OSError, RuntimeError):  # RuntimeError: a ring of links, before Python 3.13
+            fields.fault("files", f"names {shown(name)}, which is missing from the bundle")
     if name not in hashes:
-        fields.fault("sha256", f"lacks {name!r}")
+        fields.fault("sha256", f"lacks {shown(name)}")
+    elif not _SHA256.fullmatch(hashes[name]):
+        fields.fault(
+            "sha256",
+            f"of {shown(name)} is {shown(hashes[name])}, not 64 lower-case hexadecimal digits",
+        )

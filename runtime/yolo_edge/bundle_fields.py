@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
+
+from yolo_edge.bundle_json import shown
 
 _MISSING = object()
 
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # what moves a terminal's cursor, changes its colours or ends a line
+    "\u061c\u200e\u200f\u2028-\u202e\u2060-\u206f"  # separators, invisible operators, direction of writing
+    "\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"  # byte order mark, annotations, tags
+)
+
 Choice = TypeVar("Choice", bound=str)
 Fallback = TypeVar("Fallback")
+
+
+def holds_control_characters(text: str) -> bool:
+    """Whether a text would do more on a terminal than show itself; docs/bundle.md lists the characters.
+
+    A fixed list, not ``str.isprintable``: what is assigned differs between versions of Unicode, and joiners,
+    which Persian names and many emoji hold, are no danger.
+    """
+    return _CONTROL.search(text) is not None
 
 
 class Fields:
@@ -51,45 +69,82 @@ class Fields:
         bounds = f"of at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
         return self._wrong(key, value, f"a whole number {bounds}", None)
 
-    def integers(self, key: str, count: int, minimum: int) -> list[int]:
-        """A list of ``count`` whole numbers."""
+    def integers(self, key: str, count: int, minimum: int, maximum: int) -> list[int]:
+        """A list of ``count`` whole numbers within bounds."""
         value = self._get(key)
         if (
             isinstance(value, list)
             and len(value) == count
-            and all(map(_is_integer, value))
-            and min(value) >= minimum
+            and all(_is_integer(item) and minimum <= item <= maximum for item in value)
         ):
             return [int(item) for item in value]
-        return self._wrong(key, value, f"{count} whole numbers of at least {minimum}", [minimum] * count)
+        return self._wrong(
+            key, value, f"{count} whole numbers from {minimum} to {maximum}", [minimum] * count
+        )
 
-    def numbers(self, key: str, count: int) -> list[float]:
-        """A list of ``count`` finite numbers."""
+    def numbers(self, key: str, count: int, limit: int | None = None) -> list[float]:
+        """A list of ``count`` finite numbers, none of them beyond ``limit`` on either side of 0."""
         value = self._get(key)
-        if isinstance(value, list) and len(value) == count and all(map(_is_number, value)):
+        if (
+            isinstance(value, list)
+            and len(value) == count
+            and all(_is_number(item) and (limit is None or abs(item) <= limit) for item in value)
+        ):
             return [float(item) for item in value]
-        return self._wrong(key, value, f"{count} numbers", [0.0] * count)
+        bounds = "" if limit is None else f" from -{limit} to {limit}"
+        return self._wrong(key, value, f"{count} numbers{bounds}", [0.0] * count)
 
-    def pairs(self, key: str, expected: str = "a list of [width, height]") -> tuple[tuple[float, float], ...]:
-        """A non-empty list of pairs of positive numbers."""
+    def pairs(self, key: str, minimum: float, maximum: float) -> tuple[tuple[float, float], ...]:
+        """A non-empty list of [width, height] within bounds."""
         value = self._get(key)
-        if isinstance(value, list) and value and all(map(_is_pair, value)):
+        if (
+            isinstance(value, list)
+            and value
+            and all(_is_pair(item) and all(minimum <= side <= maximum for side in item) for item in value)
+        ):
             return tuple((float(first), float(second)) for first, second in value)
-        return self._wrong(key, value, expected, ())
+        return self._wrong(key, value, f"a list of [width, height] from {minimum:g} to {maximum:g}", ())
+
+    def sizes(self, key: str, maximum: int) -> tuple[tuple[int, int], ...] | None:
+        """``"dynamic"``, as None, or a non-empty list of [height, width] from 1."""
+        value = self._get(key)
+        if value == "dynamic":
+            return None
+        if (
+            isinstance(value, list)
+            and value
+            and all(
+                _is_pair(item) and all(_is_integer(side) and 1 <= side <= maximum for side in item)
+                for item in value
+            )
+        ):
+            return tuple((int(height), int(width)) for height, width in value)
+        return self._wrong(key, value, f'"dynamic" or a list of [height, width] from 1 to {maximum}', None)
 
     def strings(self, key: str, minimum: int = 0) -> list[str]:
         """A list of strings."""
         value = self._get(key)
         if isinstance(value, list) and len(value) >= minimum and all(isinstance(item, str) for item in value):
             return value
-        return self._wrong(key, value, "a list of strings", [])
+        return self._wrong(
+            key, value, f"a list of at least {minimum} strings" if minimum else "a list of strings", []
+        )
 
-    def text_map(self, key: str) -> dict[str, str]:
-        """A non-empty object whose values are strings."""
+    def text_map(self, key: str, maximum: int) -> dict[str, str]:
+        """An object of 1 to ``maximum`` strings."""
         value = self._get(key)
-        if isinstance(value, dict) and value and all(isinstance(item, str) for item in value.values()):
+        if (
+            isinstance(value, dict)
+            and 1 <= len(value) <= maximum
+            and all(isinstance(item, str) for item in value.values())
+        ):
             return value
-        return self._wrong(key, value, "an object of strings", {})
+        return self._wrong(key, value, f"an object of 1 to {maximum} strings", {})
+
+    def refuse_control_characters(self, key: str, texts: Iterable[str]) -> None:
+        """Adds a fault when one of the texts read from ``key`` holds any."""
+        if any(map(holds_control_characters, texts)):
+            self.fault(key, "holds control characters")
 
     def section(self, key: str, required: bool = True) -> Fields:
         """The object under ``key``; empty after a fault or when it is absent and not required."""
@@ -102,7 +157,9 @@ class Fields:
             return Fields({}, self._path(key), [])
         return Fields({}, self._path(key), self._faults)
 
-    def sections(self, key: str, minimum: int = 0, required: bool = True) -> list[Fields]:
+    def sections(
+        self, key: str, minimum: int = 0, maximum: int | None = None, required: bool = True
+    ) -> list[Fields]:
         """The list of objects under ``key``."""
         value = self.raw.get(key, _MISSING)
         if value is _MISSING and not required:
@@ -110,10 +167,12 @@ class Fields:
         if (
             isinstance(value, list)
             and len(value) >= minimum
+            and (maximum is None or len(value) <= maximum)
             and all(isinstance(item, dict) for item in value)
         ):
             return [Fields(item, f"{self._path(key)}[{i}]", self._faults) for i, item in enumerate(value)]
-        return self._wrong(key, value, f"a list of at least {minimum} objects", [])
+        count = f"at least {minimum}" if maximum is None else f"{minimum} to {maximum}"
+        return self._wrong(key, value, f"a list of {count} objects", [])
 
     def _get(self, key: str) -> Any:
         return self.raw.get(key, _MISSING)
@@ -125,8 +184,7 @@ class Fields:
         if value is _MISSING:
             self.fault(key, "is missing")
         else:
-            shown = repr(value)
-            self.fault(key, f"is {shown[:60] + '…' if len(shown) > 60 else shown}, not {expected}")
+            self.fault(key, f"is {shown(value)}, not {expected}")
         return fallback
 
 
@@ -135,10 +193,10 @@ def _is_integer(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    # Not math.isfinite, which fails for a whole number that no float can hold.
+    largest = sys.float_info.max
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and -largest <= value <= largest
 
 
 def _is_pair(value: Any) -> bool:
-    return (
-        isinstance(value, list) and len(value) == 2 and all(_is_number(item) and item > 0 for item in value)
-    )
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))

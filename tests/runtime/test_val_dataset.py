@@ -287,7 +287,7 @@ def _changed(section: str, number: int, **values: Any) -> dict[str, Any]:
         pytest.param(
             {**coco_content(), "annotations": []}, "no objects are marked in its 4 images", id="none"
         ),
-        pytest.param(_changed("annotations", 0, bbox=[1, 2]), "annotations[0].bbox is [1, 2]", id="bbox"),
+        pytest.param(_changed("annotations", 0, bbox=[1, 2]), "annotations[0].bbox is [1,2]", id="bbox"),
         pytest.param(
             _changed("annotations", 0, bbox=[1, 2, float("nan"), 4]), "annotations[0].bbox is", id="NaN"
         ),
