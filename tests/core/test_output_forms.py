@@ -128,6 +128,35 @@ def test_refused_specs(heads, outputs, text):
         _core.Postprocessor(heads, outputs=outputs)
 
 
+@pytest.mark.parametrize(("layout", "activation"), FORMS)
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 3e38, -3e38], ids=str)
+def test_numbers_that_no_network_should_give(request, layout, activation, bad):
+    """They make no box, or one inside the image, with a confidence that is a number."""
+    if bad == 3e38 and activation != "none":
+        reason = "the core multiplies scores far above 1 to infinity, and such coordinates to NaN"
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=False))
+    geometry = _core.letterbox_geometry((90, 130), size_hw=(96, 160), stride=32)
+    outputs = in_form(raw_heads(5, geometry.tensor_hw), layout, activation)
+    forms = [(layout, activation)] * len(outputs)
+    postprocessor = _core.Postprocessor([] if activation == "decoded" else HEADS, outputs=forms)
+    rng = np.random.default_rng(6)
+    for share in (0.01, 1.0):
+        damaged = [np.where(rng.random(output.shape) < share, bad, output) for output in outputs]
+        damaged = [output.astype(np.float32) for output in damaged]
+        for multi_label in (False, True):
+            xyxy, confidence, class_id = postprocessor.run(
+                damaged, geometry, confidence=0.01, multi_label=multi_label
+            )
+            assert np.isfinite(xyxy).all()
+            assert ((xyxy >= 0) & (xyxy <= [130, 90, 130, 90])).all()
+            assert np.isfinite(confidence).all()
+            assert (confidence > 0.01).all()
+            assert set(class_id) <= set(range(CLASSES))
+            assert len(xyxy) > 0 or share == 1.0
+            if not np.isfinite(bad) and share == 1.0:
+                assert len(xyxy) == 0
+
+
 def test_refused_arrays():
     geometry = _core.letterbox_geometry((96, 96), size_hw=(96, 96), stride=32)
     postprocessor = _core.Postprocessor(HEADS, outputs=[("n,no", "sigmoid")])

@@ -105,6 +105,43 @@ def test_nothing_found():
     assert (xyxy.shape, confidence.shape, class_id.shape) == ((0, 4), (0,), (0,))
 
 
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_more_candidates_than_the_limit(multi_label):
+    """Every cell of 400x400 is a box, of two classes even: the best 30,000 enter NMS."""
+    rng = np.random.default_rng(5)
+    head = rng.normal(3, 1, (7, 400, 400)).astype(np.float32)
+    geometry = _core.letterbox_geometry((3200, 3200), size_hw=(3200, 3200), stride=8)
+    postprocessor = _core.Postprocessor([(8, [(4, 4)])])
+    options = {"confidence": 0.001, "iou": 1.0, "multi_label": multi_label}
+    _, confidence, _ = postprocessor.run([head], geometry, max_detections=200_000, **options)
+    assert len(confidence) == 30_000
+    scores = naive.sigmoid(head[4]) * naive.sigmoid(head[5:])
+    ranked = np.sort((scores if multi_label else scores.max(0)).ravel())[::-1]
+    np.testing.assert_allclose(confidence, ranked[:30_000], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        pytest.param(lambda head: head[:-1], "the head of stride 32 has 32 channels; with 3 anchors", id="channels"),
+        pytest.param(lambda head: head[:, :, :-1], "its planes must be contiguous", id="cropped"),
+        pytest.param(lambda head: head[:, :-1].copy(), "head 0 is 2x3 cells", id="rows"),
+        pytest.param(lambda head: head[:0], "with at least one cell", id="no channels"),
+        pytest.param(lambda head: head[0], "must be float32", id="two axes"),
+        pytest.param(lambda head: head.astype(np.float64), "float64", id="double"),
+        pytest.param(lambda head: head.astype(np.float16), "float16", id="half"),
+        pytest.param(lambda head: np.stack([head, head]), "must be float32", id="batch of two"),
+        pytest.param(lambda head: np.asfortranarray(head), "its planes must be contiguous", id="fortran"),
+        pytest.param(lambda head: head.tolist(), "incompatible function arguments", id="list"),
+    ],
+)
+def test_heads_of_another_shape_are_refused(change, text):
+    geometry = _core.letterbox_geometry((96, 96), size_hw=(96, 96), stride=32)
+    heads = random_heads(np.random.default_rng(), (96, 96))
+    with pytest.raises((ValueError, TypeError), match=text):
+        _core.Postprocessor(HEADS).run([change(heads[0]), heads[1]], geometry)
+
+
 def test_refused():
     geometry = _core.letterbox_geometry((96, 96), size_hw=(96, 96), stride=32)
     heads = random_heads(np.random.default_rng(), (96, 96))

@@ -30,6 +30,23 @@ def test_by_default_the_big_cores_compute_and_the_others_capture(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        pytest.param(sysfs.raspberry_pi_4, ("0-3", 4, "0-3"), id="Raspberry Pi 4"),
+        pytest.param(sysfs.raspberry_pi_5, ("0-3", 4, "0-3"), id="Raspberry Pi 5"),
+        pytest.param(sysfs.rk3399, ("4-5", 2, "0-3"), id="RK3399"),
+        pytest.param(sysfs.phone, ("7", 1, "0-6"), id="phone"),
+        pytest.param(sysfs.hybrid_x86, ("0-15", 16, "16-23"), id="hybrid x86"),
+    ],
+)
+def test_defaults_on_known_machines(
+    tmp_path: Path, make: Callable[[Path], Path], expected: tuple[object, ...]
+) -> None:
+    plan = plan_cpus(topology=CpuTopology.read(make(tmp_path), allowed=CpuSet("0-1023")))
+    assert (str(plan.engine_cpus), plan.threads, str(plan.other_cpus)) == expected
+
+
+@pytest.mark.parametrize(
     ("arguments", "expected"),
     [
         pytest.param({"cluster": "little", "threads": 2}, ("0-3", 2, "4-7"), id="little"),
