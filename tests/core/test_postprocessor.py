@@ -123,7 +123,7 @@ def test_more_candidates_than_the_limit(multi_label):
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        pytest.param(lambda head: head[:-1], "the head of stride 32 has 32 channels; with 3 anchors", id="channels"),
+        pytest.param(lambda head: head[:-1], "the head of stride 32 has 32 channels", id="channels"),
         pytest.param(lambda head: head[:, :, :-1], "its planes must be contiguous", id="cropped"),
         pytest.param(lambda head: head[:, :-1].copy(), "head 0 is 2x3 cells", id="rows"),
         pytest.param(lambda head: head[:0], "with at least one cell", id="no channels"),
