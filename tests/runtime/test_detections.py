@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -88,11 +89,17 @@ def test_to_dict_is_json_with_at_least_four_decimals() -> None:
     assert rows[2]["confidence"] == pytest.approx(0.123457, abs=1e-9)
 
 
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="supervision needs Python 3.10")
 def test_to_supervision() -> None:
     pytest.importorskip("supervision")
     found = _detections().to_supervision()
-    assert found.xyxy.shape == (3, 4)
+    assert np.array_equal(found.xyxy, _detections().xyxy)
+    assert np.array_equal(found.confidence, _detections().confidence)
+    assert found.class_id.tolist() == [1, 0, 1]
     assert found.data["class_name"].tolist() == ["car", "person", "car"]
+    assert found[found.confidence > 0.4].data["class_name"].tolist() == ["car", "person"]
+    empty = _detections()[[]].to_supervision()
+    assert empty.is_empty()
 
 
 def test_to_supervision_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
