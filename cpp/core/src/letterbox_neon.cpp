@@ -1,5 +1,7 @@
 #include <arm_neon.h>
 
+#include <cfloat>
+
 #include "letterbox_kernels.h"
 
 namespace yolo_edge {
@@ -67,12 +69,22 @@ void halve(const std::uint8_t* row0, const std::uint8_t* row1, int x, int width,
 
 float32x4_t scaled(uint16x4_t grey, const GreyLevels& levels) {
     const float32x4_t value = vcvtq_f32_u32(vmovl_u16(grey));
-    return vfmaq_n_f32(vmulq_n_f32(value, levels.low), value, levels.high);
+    return vfmaq_f32(vmulq_n_f32(value, levels.low), value, vdupq_n_f32(levels.high));
+}
+
+/// 32-bit NEON takes subnormal numbers for 0; the table holds them.
+bool computable(const GreyLevels& levels) {
+#ifdef __aarch64__
+    return levels.exact;
+#else
+    const auto normal = [](float value) { return value >= FLT_MIN || value <= -FLT_MIN; };
+    return levels.exact && normal(levels.high) && (levels.low == 0.0F || normal(levels.low));
+#endif
 }
 
 void normalize(const std::uint8_t* row, int width, const GreyLevels& levels, float* out) {
     int x = 0;
-    if (levels.exact) {
+    if (computable(levels)) {
         for (; x + 8 <= width; x += 8) {
             const uint16x8_t grey = vmovl_u8(vld1_u8(row + x));
             vst1q_f32(out + x, scaled(vget_low_u16(grey), levels));

@@ -5,17 +5,41 @@
 namespace yolo_edge {
 namespace {
 
+#ifdef __aarch64__
 /// Lanes that are greater than `floor` and below infinity; comparisons with NaN are false.
 uint32x4_t above(float32x4_t values, float32x4_t floor) {
     return vandq_u32(vcgtq_f32(values, floor), vcltq_f32(values, vdupq_n_f32(__builtin_inff())));
 }
+
+std::uint32_t sum(uint32x4_t lanes) {
+    return vaddvq_u32(lanes);
+}
+#else
+/// Integers in the order of the numbers; -0 is 0, NaN lies outside of the infinities.
+int32x4_t rank(float32x4_t values) {
+    const int32x4_t bits = vreinterpretq_s32_f32(values);
+    const int32x4_t magnitude = vandq_s32(bits, vdupq_n_s32(0x7FFFFFFF));
+    return vbslq_s32(vcltq_s32(bits, vdupq_n_s32(0)), vnegq_s32(magnitude), magnitude);
+}
+
+/// The same by integers: 32-bit NEON takes subnormal numbers for 0.
+uint32x4_t above(float32x4_t values, float32x4_t floor) {
+    const int32x4_t ranks = rank(values);
+    return vandq_u32(vcgtq_s32(ranks, rank(floor)), vcltq_s32(ranks, vdupq_n_s32(0x7F800000)));
+}
+
+std::uint32_t sum(uint32x4_t lanes) {
+    const uint32x2_t pairs = vadd_u32(vget_low_u32(lanes), vget_high_u32(lanes));
+    return vget_lane_u32(vpadd_u32(pairs, pairs), 0);
+}
+#endif
 
 /// Bit i: logits[i] is above floors[i], for eight lanes.
 std::uint32_t mask_above(const float* logits, float32x4_t low_floors, float32x4_t high_floors) {
     const std::uint32_t bits[4] = {1, 2, 4, 8};
     const uint32x4_t low = vandq_u32(above(vld1q_f32(logits), low_floors), vld1q_u32(bits));
     const uint32x4_t high = vandq_u32(above(vld1q_f32(logits + 4), high_floors), vld1q_u32(bits));
-    return vaddvq_u32(vorrq_u32(low, vshlq_n_u32(high, 4)));
+    return sum(vorrq_u32(low, vshlq_n_u32(high, 4)));
 }
 
 int find_blocks(const float* objectness, int cells, float floor, CellBlock* blocks) {
@@ -66,6 +90,7 @@ int class_above(const float* logits, const float* next, int, const CellBlock* bl
     return found;
 }
 
+#ifdef __aarch64__
 /// a * b + c, not fused.
 float64x2_t madd(float64x2_t a, double b, double c) {
     return vaddq_f64(vmulq_n_f64(a, b), vdupq_n_f64(c));
@@ -93,10 +118,13 @@ float32x2_t sigmoid(float32x2_t x) {
     const float64x2_t one = vdupq_n_f64(1.0);
     return vcvt_f32_f64(vdivq_f64(one, vaddq_f64(one, vmulq_f64(series, power))));
 }
+#endif
 
 void sigmoids(const float* x, int count, float* out) {
     int i = 0;
+#ifdef __aarch64__  // 32-bit NEON has no doubles
     for (; i + 2 <= count; i += 2) vst1_f32(out + i, sigmoid(vld1_f32(x + i)));
+#endif
     proposal_kernels_scalar.sigmoids(x + i, count - i, out + i);
 }
 

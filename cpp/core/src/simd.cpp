@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#if defined(__aarch64__) && defined(__linux__)
+#if (defined(__aarch64__) || defined(__arm__)) && defined(__linux__)
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 #endif
@@ -15,8 +15,11 @@ namespace {
 
 std::vector<SimdLevel> find_levels() {
     std::vector<SimdLevel> levels = {SimdLevel::scalar};
-#ifdef YOLO_EDGE_HAVE_NEON
+#if defined(YOLO_EDGE_HAVE_NEON) && defined(__aarch64__)
     levels.push_back(SimdLevel::neon);  // every 64-bit ARM processor has it
+#elif defined(YOLO_EDGE_HAVE_NEON) && defined(__linux__)
+    constexpr unsigned long needed = HWCAP_NEON | HWCAP_VFPv4;  // VFPv4 is the fused multiply-add
+    if ((getauxval(AT_HWCAP) & needed) == needed) levels.push_back(SimdLevel::neon);
 #endif
 #ifdef YOLO_EDGE_HAVE_AVX2
     if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) levels.push_back(SimdLevel::avx2);

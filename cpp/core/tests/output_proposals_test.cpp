@@ -45,7 +45,7 @@ std::vector<float> random_planes(Random& random, const HeadSpec& head, int damag
     std::vector<float> values = random.floats(static_cast<std::size_t>(count), -6.0F, 4.0F);
     for (int i = 0; i < damaged; ++i) {
         const float bad[] = {not_a_number, infinity, -infinity};
-        values[random.bits() % values.size()] = bad[i % 3];
+        values[static_cast<std::size_t>(random.bits()) % values.size()] = bad[i % 3];
     }
     return values;
 }
