@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from yolo_edge.options import DetectOptions
+from yolo_edge.options import DetectOptions, parse_size
 
 
 def add_model(parser: argparse.ArgumentParser, *, positional: bool) -> None:
@@ -64,27 +64,18 @@ def add_network(parser: argparse.ArgumentParser) -> None:
 def add_boxes(parser: argparse.ArgumentParser, defaults: DetectOptions) -> argparse._ArgumentGroup:
     """Adds the thresholds and limits that every command has; returns the group, for more."""
     boxes = parser.add_argument_group("boxes")
-    boxes.add_argument(
-        "--conf",
-        type=float,
-        default=defaults.conf,
-        metavar="X",
-        help="confidence threshold, 0..1 (default: %(default)s)",
-    )
-    boxes.add_argument(
-        "--iou",
-        type=float,
-        default=defaults.iou,
-        metavar="X",
-        help="IoU threshold of NMS, 0..1 (default: %(default)s)",
-    )
-    boxes.add_argument(
-        "--max-detections",
-        type=int,
-        default=defaults.max_detections,
-        metavar="N",
-        help="boxes kept per image (default: %(default)s)",
-    )
+    for field, kind, metavar, text in (
+        ("conf", float, "X", "confidence threshold, 0..1"),
+        ("iou", float, "X", "IoU threshold of NMS, 0..1"),
+        ("max_detections", int, "N", "boxes kept per image"),
+    ):
+        boxes.add_argument(
+            "--" + field.replace("_", "-"),
+            type=kind,
+            default=getattr(defaults, field),
+            metavar=metavar,
+            help=f"{text} (default: %(default)s)",
+        )
     return boxes
 
 
@@ -96,6 +87,20 @@ def split_list(text: str | None) -> list[str] | None:
 def engine_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """What the user said with the flags of :func:`add_engine`, but for the engine itself."""
     return {"threads": args.threads, "cluster": args.cluster, "affinity": args.affinity}
+
+
+def detector_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """What the user said with the flags of :func:`add_engine` and :func:`add_network`, for a Detector.
+
+    Raises:
+        ValueError: ``--imgsz`` is no size.
+    """
+    return {
+        "engine": args.engine,
+        **engine_arguments(args),
+        "imgsz": parse_size(args.imgsz) if args.imgsz else None,
+        "letterbox": args.letterbox,
+    }
 
 
 @contextmanager

@@ -19,12 +19,13 @@ from yolo_edge.commands.arguments import (
     add_model,
     add_network,
     bad_arguments,
+    detector_arguments,
     engine_arguments,
     shown_warnings,
     split_list,
 )
 from yolo_edge.commands.import_arguments import add_import_facts, open_model
-from yolo_edge.options import DetectOptions, parse_size
+from yolo_edge.options import DetectOptions
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
@@ -98,15 +99,7 @@ def execute(args: argparse.Namespace) -> int:
             sources = open_sources(args.sources, args.every, plan.other_cpus)
             for source in sources:
                 stack.callback(source.close)
-            detector = stack.enter_context(
-                Detector(
-                    bundle,
-                    engine=args.engine,
-                    **engine_arguments(args),
-                    imgsz=parse_size(args.imgsz) if args.imgsz else None,
-                    letterbox=args.letterbox,
-                )
-            )
+            detector = stack.enter_context(Detector(bundle, **detector_arguments(args)))
         sinks = _open_sinks(args, stack)
         if not args.quiet:
             progress.message(detector.describe())

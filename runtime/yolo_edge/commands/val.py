@@ -19,11 +19,10 @@ from yolo_edge.commands.arguments import (
     add_model,
     add_network,
     bad_arguments,
-    engine_arguments,
+    detector_arguments,
     shown_warnings,
     split_list,
 )
-from yolo_edge.options import parse_size
 from yolo_edge.val.options import EVALUATION_OPTIONS
 
 
@@ -80,13 +79,7 @@ def execute(args: argparse.Namespace) -> int:
             images=args.images,
             classes=split_list(args.classes),
         )
-        detector = Detector(
-            bundle,
-            engine=args.engine,
-            **engine_arguments(args),
-            imgsz=parse_size(args.imgsz) if args.imgsz else None,
-            letterbox=args.letterbox,
-        )
+        detector = Detector(bundle, **detector_arguments(args))
     with detector:
         for warning in dataset.warnings:
             progress.message(f"warning: {dataset.path}: {warning}")
