@@ -1,0 +1,33 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace yolo_edge {
+
+/// SHA-256 of bytes that come in pieces (FIPS 180-4).
+class Sha256 {
+  public:
+    void update(std::string_view bytes);
+
+    /// The digest in lower-case hexadecimal digits; call it once, last.
+    std::string finish();
+
+  private:
+    void compress(const unsigned char* block);
+
+    // The first 32 bits of the fractional parts of the square roots of the first 8 primes.
+    std::array<std::uint32_t, 8> state_ = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
+                                           0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
+    std::array<unsigned char, 64> block_{};
+    std::size_t filled_ = 0;    // bytes in block_
+    std::uint64_t length_ = 0;  // bytes in all
+};
+
+/// Hashes a file, a piece at a time. Throws BundleError when it cannot be read.
+std::string sha256_of_file(const std::string& path);
+
+}  // namespace yolo_edge
