@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 from yolo_edge.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from yolo_edge.val.comparison import ImageBoxes
     from yolo_edge.val.dataset import Dataset, open_dataset
     from yolo_edge.val.evaluation import Evaluation, EvaluationTimes, evaluate
-    from yolo_edge.val.figures import ClassFigures, Figures, ImageBoxes, average_precision
+    from yolo_edge.val.figures import ClassFigures, Figures, average_precision
     from yolo_edge.val.labels import DatasetError, LabelledImage, Objects
     from yolo_edge.val.options import EVALUATION_OPTIONS
 
@@ -49,7 +50,7 @@ __getattr__, __dir__ = lazy_names(
         "Evaluation": "evaluation",
         "EvaluationTimes": "evaluation",
         "Figures": "figures",
-        "ImageBoxes": "figures",
+        "ImageBoxes": "comparison",
         "LabelledImage": "labels",
         "Objects": "labels",
         "average_precision": "figures",

@@ -4,51 +4,31 @@ from __future__ import annotations
 
 import numpy as np
 
-from yolo_edge.val.matching import Boxes, Flags, Floats, Indices, Matches, Parameters, match
+from yolo_edge.val.comparison import Boxes, Comparison, Floats, Indices, Parameters, count_since
+from yolo_edge.val.matching import Matches, match
 
 
 def precision_and_recall(
-    objects: Boxes, found: Boxes, classes: Indices, parameters: Parameters
+    compared: Comparison, classes: Indices, parameters: Parameters
 ) -> tuple[Floats, Floats]:
-    """Compares the boxes found with the objects, class by class.
+    """The curves of each class.
 
     Args:
-        objects: What was marked.
-        found: What was found.
-        classes: (C,) class ids, ascending; boxes and objects of other classes are left out.
+        compared: All images.
+        classes: (C,) class ids with objects that count, ascending; other classes are left out.
         parameters: What to measure at.
 
     Returns:
         Precision (C, T, R, A) at the largest limit, and recall (C, T, A, limits); -1 where there are no
         objects.
     """
-    objects = objects[np.flatnonzero(np.isin(objects.class_id, classes))]
+    objects = compared.objects
     counting = parameters.in_range(objects.area) & ~objects.crowd
-    object_class = np.searchsorted(classes, objects.class_id)
-    counts = np.stack([np.bincount(object_class[row], minlength=len(classes)) for row in counting], axis=1)
-
-    found, rank = _best_of_each_image(found[np.flatnonzero(np.isin(found.class_id, classes))], parameters)
-    matches = match(objects, counting, found, parameters)
-    curve = _Curves(classes, found, matches, parameters)
-    return curve.precision(counts), curve.recall(counts, rank)
-
-
-def _best_of_each_image(found: Boxes, parameters: Parameters) -> tuple[Boxes, Indices]:
-    """The most confident boxes of each image and class in descending order, and the rank of each there."""
-    found = found[np.lexsort((-found.score, found.class_id, found.image))]
-    changes = np.append(True, (np.diff(found.image) != 0) | (np.diff(found.class_id) != 0))
-    rank = _since(changes[: len(found.image)], np.ones(len(found.image), np.bool_)) - 1
-    kept = np.flatnonzero(rank < parameters.limits[-1])
-    return found[kept], rank[kept]
-
-
-def _since(starts: Flags, flags: Flags) -> Indices:
-    """How many flags are set from the last start up to and including each place."""
-    total = np.cumsum(flags, dtype=np.intp)
-    places = np.flatnonzero(starts)
-    before = total[places] - flags[places]
-    counted: Indices = total - np.repeat(before, np.diff(np.append(places, len(flags))))
-    return counted
+    number = np.searchsorted(classes, objects.class_id)
+    counts = np.stack([np.bincount(number[row], minlength=len(classes)) for row in counting], axis=1)
+    matches = match(compared, counting, parameters.iou_thresholds)
+    curves = _Curves(classes, compared.boxes, matches, parameters)
+    return curves.precision(counts), curves.recall(counts)
 
 
 class _Curves:
@@ -58,36 +38,42 @@ class _Curves:
     be known of the boxes between but their number.
     """
 
-    def __init__(self, classes: Indices, found: Boxes, matches: Matches, parameters: Parameters) -> None:
+    def __init__(self, classes: Indices, boxes: Boxes, matches: Matches, parameters: Parameters) -> None:
         self._parameters = parameters
         sizes, levels = len(parameters.area_ranges), len(parameters.iou_thresholds)
-        class_of_box = np.searchsorted(classes, found.class_id)
-        order = np.lexsort((-found.score, class_of_box))
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
+        known = np.flatnonzero(np.isin(boxes.class_id, classes))
+        number = np.searchsorted(classes, boxes.class_id[known])
+        order = np.lexsort((-boxes.score[known], number))
+        class_at, box_at = number[order], known[order]
+        place = np.empty(len(boxes.score), np.intp)
+        place[box_at] = np.arange(len(order))
+        # Boxes in crowds of classes without other objects have got one too.
+        matched = np.isin(boxes.class_id[matches.box], classes)
+        box, size, at = matches.box[matched], matches.size[matched], place[matches.box[matched]]
         # One curve after the other, each by descending confidence.
-        curve = (class_of_box[matches.box] * sizes + matches.size) * levels + matches.threshold
-        points = np.argsort(curve * (len(order) + 1) + place[matches.box])
-        self.curve, self.box, self.right = curve[points], matches.box[points], matches.right[points]
-        starts = np.append(True, np.diff(self.curve) != 0)[: len(points)]
-        self.true = _since(starts, self.right)
+        curve = (class_at[at] * sizes + size) * levels + matches.threshold[matched]
+        points = np.argsort(curve * (len(order) + 1) + at)
+        self.curve, self.right = curve[points], matches.right[matched][points]
+        starts = np.append(True, self.curve[1:] != self.curve[:-1])[: len(points)]
+        self.true = count_since(starts, self.right)
 
+        box, size, at = box[points], size[points], at[points]
+        self.rank = boxes.rank[box]
         # Wrong are the boxes in the range of sizes that got no object.
-        in_range = parameters.in_range(found.area)
-        size, at = matches.size[points], place[self.box]
+        in_range = parameters.in_range(boxes.area)
         before = np.zeros((sizes, len(order) + 1), np.intp)
-        np.cumsum(in_range[:, order], axis=1, out=before[:, 1:])
-        first_of_class = np.searchsorted(class_of_box[order], class_of_box[self.box])
+        np.cumsum(in_range[:, box_at], axis=1, out=before[:, 1:])
+        first_of_class = np.searchsorted(class_at, np.arange(len(classes)))[class_at[at]]
         reached = before[size, at + 1] - before[size, first_of_class]
-        self.false = reached - _since(starts, in_range[size, self.box])
+        self.false = reached - count_since(starts, in_range[size, box])
 
-    def recall(self, counts: Indices, rank: Indices) -> Floats:
+    def recall(self, counts: Indices) -> Floats:
         """(C, T, A, limits), of ``counts`` (C, A) objects."""
         limits, levels = self._parameters.limits, len(self._parameters.iou_thresholds)
         shape = (*counts.shape, levels)
         recall = np.empty((len(counts), levels, counts.shape[1], len(limits)))
         for m, limit in enumerate(limits):
-            allowed = self.curve[self.right & (rank[self.box] < limit)]
+            allowed = self.curve[self.right & (self.rank < limit)]
             right = np.bincount(allowed, minlength=int(np.prod(shape))).reshape(shape)
             recall[..., m] = (right / np.maximum(counts, 1)[..., None]).transpose(0, 2, 1)
         recall[np.broadcast_to((counts == 0)[:, None, :, None], recall.shape)] = -1

@@ -18,8 +18,9 @@ from yolo_edge.options import DetectOptions
 from yolo_edge.progress import Progress
 from yolo_edge.sources.base import FailedFrame, FrameOrFailure
 from yolo_edge.sources.images import ImagesSource
+from yolo_edge.val.comparison import Comparison, ImageBoxes, Parameters, compare
 from yolo_edge.val.dataset import Dataset
-from yolo_edge.val.figures import Figures, ImageBoxes, average_precision, require_pycocotools
+from yolo_edge.val.figures import Figures, figures_of, require_pycocotools
 from yolo_edge.val.labels import DatasetError, LabelledImage
 from yolo_edge.val.options import EVALUATION_OPTIONS
 from yolo_edge.val.read_ahead import Read, read_ahead
@@ -102,7 +103,9 @@ def evaluate(
     source = ImagesSource([image.path for image in dataset.images])
     times = EvaluationTimes()
     busy: list[tuple[float, float]] = []
-    evaluated: list[ImageBoxes] = []
+    parameters = Parameters.of_coco()
+    evaluated: list[Comparison] = []
+    detections = 0
     failures: list[str] = []
     asked: deque[tuple[LabelledImage, tuple[int, int]]] = deque()
 
@@ -126,7 +129,9 @@ def evaluate(
         results = detector.detect_stream(images(reads), classes=class_ids, options=options)
         stack.callback(results.close)
         for found in results:
-            evaluated.append(_in_pixels(*asked.popleft(), found))
+            # While the engine computes the next image.
+            evaluated.append(compare(_in_pixels(*asked.popleft(), found), parameters))
+            detections += len(found)
             times.images += 1
             if stages := found.times:
                 times.letterbox_s += stages.letterbox_ms / 1e3
@@ -138,7 +143,7 @@ def evaluate(
     looped = time.perf_counter()
     if not evaluated:
         raise DatasetError(f"{dataset.path}: not one of its {len(dataset.images)} images could be evaluated")
-    figures = average_precision(evaluated, names)
+    figures = figures_of(evaluated, names, parameters)
     finished = time.perf_counter()
     times.average_precision_s = finished - looped
     times.total_s = finished - started
@@ -146,7 +151,7 @@ def evaluate(
     return Evaluation(
         figures=figures,
         times=times,
-        detections=sum(len(image.found) for image in evaluated),
+        detections=detections,
         failures=tuple(failures),
     )
 

@@ -5,34 +5,13 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from yolo_edge.detections import Detections
 from yolo_edge.packages import require
+from yolo_edge.val.comparison import Comparison, ImageBoxes, Parameters, compare, join
 from yolo_edge.val.curves import precision_and_recall
-from yolo_edge.val.matching import Boxes, Parameters
-
-
-@dataclass(frozen=True)
-class ImageBoxes:
-    """The marked objects of one image and what was found in it.
-
-    Attributes:
-        xyxy: float64 (n, 4): the objects, in pixels.
-        class_id: int32 (n,).
-        crowd: bool (n,): groups of objects; what is found in them is not counted.
-        area_px: float64 (n,): decides whether an object is small, medium or large.
-        found: Boxes found, in pixels of the same image.
-    """
-
-    xyxy: npt.NDArray[np.float64]
-    class_id: npt.NDArray[np.int32]
-    crowd: npt.NDArray[np.bool_]
-    area_px: npt.NDArray[np.float64]
-    found: Detections
 
 
 @dataclass(frozen=True)
@@ -105,12 +84,21 @@ def average_precision(images: Sequence[ImageBoxes], names: Sequence[str]) -> Fig
     """
     require_pycocotools()
     parameters = Parameters.of_coco()
-    objects, found = _objects(images), _found(images)
+    return figures_of([compare(image, parameters) for image in images], names, parameters)
+
+
+def figures_of(images: Sequence[Comparison], names: Sequence[str], parameters: Parameters) -> Figures:
+    """The same of images that were compared one by one."""
+    compared = join(images)
+    objects = compared.objects
     counted = objects.area[~objects.crowd]
     # Not np.unique, which imports numpy.ma: that takes as long as half of all this.
     classes = np.flatnonzero(np.bincount(objects.class_id[~objects.crowd]))
     # (class, IoU, recall level, size) and (class, IoU, size, limit); -1 where a class has no such objects.
-    precision, recall = precision_and_recall(objects, found, classes, parameters)
+    precision, recall = precision_and_recall(compared, classes, parameters)
+    of_all_sizes = precision[..., 0]
+    ap, ap50, ap75 = (of_all_sizes[:, t].mean(axis=(1, 2)).tolist() for t in (slice(None), [0], [5]))
+    ar100 = recall[:, :, 0, -1].mean(axis=1).tolist()
     rows = []
     for k, class_id in enumerate(classes.tolist()):
         images_of_class = objects.image[(objects.class_id == class_id) & ~objects.crowd]
@@ -120,14 +108,13 @@ def average_precision(images: Sequence[ImageBoxes], names: Sequence[str]) -> Fig
                 name=names[class_id],
                 images=1 + int(np.count_nonzero(np.diff(images_of_class))),
                 objects=len(images_of_class),
-                ap=float(precision[k, :, :, 0].mean()),
-                ap50=float(precision[k, 0, :, 0].mean()),
-                ap75=float(precision[k, 5, :, 0].mean()),
-                ar100=float(recall[k, :, 0, -1].mean()),
+                ap=ap[k],
+                ap50=ap50[k],
+                ap75=ap75[k],
+                ar100=ar100[k],
             )
         )
-    low, high = parameters.area_ranges.T[..., None]
-    sizes = np.count_nonzero((counted >= low) & (counted <= high), axis=1).tolist()
+    sizes = np.count_nonzero(parameters.in_range(counted), axis=1).tolist()
     return Figures(
         ap=_mean(precision[..., 0]),
         ap50=_mean(precision[:, 0, :, 0]),
@@ -148,36 +135,6 @@ def average_precision(images: Sequence[ImageBoxes], names: Sequence[str]) -> Fig
         crowds=int(np.count_nonzero(objects.crowd)),
         classes=tuple(rows),
     )
-
-
-def _objects(images: Sequence[ImageBoxes]) -> Boxes:
-    counts = [len(image.class_id) for image in images]
-    return Boxes(
-        image=np.repeat(np.arange(len(images)), counts),
-        class_id=_column([image.class_id for image in images], np.int32),
-        xyxy=_column([image.xyxy for image in images], np.float64, 4),
-        area=_column([image.area_px for image in images], np.float64),
-        crowd=_column([image.crowd for image in images], np.bool_),
-        score=np.ones(sum(counts)),
-    )
-
-
-def _found(images: Sequence[ImageBoxes]) -> Boxes:
-    counts = [len(image.found) for image in images]
-    xyxy = _column([image.found.xyxy for image in images], np.float64, 4)
-    return Boxes(
-        image=np.repeat(np.arange(len(images)), counts),
-        class_id=_column([image.found.class_id for image in images], np.int32),
-        xyxy=xyxy,
-        area=(xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1]),
-        crowd=np.zeros(sum(counts), np.bool_),
-        score=_column([image.found.confidence for image in images], np.float64),
-    )
-
-
-def _column(parts: Sequence[npt.NDArray[Any]], dtype: type[np.generic], width: int = 0) -> npt.NDArray[Any]:
-    empty = np.empty((0, width) if width else 0, dtype)
-    return np.concatenate([empty, *parts], dtype=dtype)
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float | None:
