@@ -1,6 +1,8 @@
 // The C interface over Detector: the only place where exceptions become status codes.
 
 #include <algorithm>
+#include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <memory>
@@ -282,6 +284,11 @@ yolo_edge_status yolo_edge_detect(yolo_edge_detector* detector, const uint8_t* p
         required(results, "results").boxes.clear();
         required(detector, "detector");
         required(pixels, "pixels");
+        // The letterbox takes any stride; from C a short one is pixels in place of bytes.
+        if (std::abs(static_cast<std::int64_t>(row_stride)) < 3 * static_cast<std::int64_t>(width)) {
+            throw argument_error("row_stride is ", row_stride, " bytes; a row of ", width,
+                                 " pixels takes at least three times as many");
+        }
         if (channels != YOLO_EDGE_BGR && channels != YOLO_EDGE_RGB) {
             throw argument_error("channels is ", channels,
                                  "; it must be YOLO_EDGE_BGR (0) or YOLO_EDGE_RGB (1)");
