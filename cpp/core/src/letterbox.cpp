@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "argument_error.h"
@@ -92,6 +93,11 @@ struct Letterbox::State {
 
 namespace {
 
+/// Wide enough for any three numbers.
+std::int64_t sum(std::int64_t before, std::int64_t resized, std::int64_t after) {
+    return before + resized + after;
+}
+
 void check(const ImageView& image, const LetterboxGeometry& geometry) {
     if (image.data == nullptr) throw argument_error("the image has no data");
     if (geometry.source != SizeHW{image.height, image.width}) {
@@ -102,8 +108,8 @@ void check(const ImageView& image, const LetterboxGeometry& geometry) {
     const LetterboxGeometry& g = geometry;
     const bool whole = g.source.height >= 1 && g.source.width >= 1 && g.resized.height >= 1 &&
                        g.resized.width >= 1 && g.top >= 0 && g.left >= 0 && g.bottom >= 0 && g.right >= 0 &&
-                       g.top + g.resized.height + g.bottom == g.tensor.height &&
-                       g.left + g.resized.width + g.right == g.tensor.width;
+                       sum(g.top, g.resized.height, g.bottom) == g.tensor.height &&
+                       sum(g.left, g.resized.width, g.right) == g.tensor.width;
     if (!whole) {
         throw argument_error("the geometry does not add up: resized ", g.resized.height, "x", g.resized.width,
                              ", padding (", g.top, ", ", g.left, ", ", g.bottom, ", ", g.right, "), tensor ",
