@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -243,6 +244,25 @@ def test_without_pycocotools(yolo_edge: Command, tiny_bundle: Path, folder: Path
         "yolo-edge val: error: evaluation needs the Python package pycocotools, which is not installed: "
         "pip install 'yolo-edge[val]'\n"
     )
+
+
+def test_ctrl_c_ends_it_at_once(tiny_bundle: Path, tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "data", {"a": "0 .5 .5 .5 .5"})
+    for number in range(3000):
+        (folder / "images" / f"{number}.png").symlink_to(folder / "images" / "a.png")
+    program = Path(sys.executable).with_name("yolo-edge")
+    process = subprocess.Popen(
+        [program, "val", "--model", tiny_bundle, "--threads", "1", "--imgsz", "640", folder],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith(f"model {tiny_bundle}")
+    process.send_signal(signal.SIGINT)
+    out, errors = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert "Traceback" not in errors
 
 
 def test_help_imports_little(yolo_edge: Command) -> None:
