@@ -74,13 +74,12 @@ function(build_ncnn source)
     else()
         set(version "${YOLO_EDGE_NCNN_TAG}")
     endif()
-    foreach(variable CMAKE_CXX_COMPILER CMAKE_C_COMPILER)
-        if(${variable})
-            list(APPEND options "-D${variable}=${${variable}}")
-        endif()
-    endforeach()
+    list(APPEND options "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}")
 
     set(key "${options};${listing};${CMAKE_CXX_COMPILER_VERSION};${CMAKE_SYSTEM_PROCESSOR}")
+    if(CMAKE_C_COMPILER)  # known or not, with whether this project has used C already
+        list(APPEND options "-DCMAKE_C_COMPILER=${CMAKE_C_COMPILER}")
+    endif()
     if(CMAKE_TOOLCHAIN_FILE)
         # What it says counts, not where it lies: another checkout finds the same build.
         file(SHA256 "${CMAKE_TOOLCHAIN_FILE}" toolchain)
