@@ -18,4 +18,8 @@ PYBIND11_MODULE(_core, m) {
     yolo_edge::register_cpu_set(m);  // before those whose signatures name its class
     yolo_edge::register_cpu_topology(m);
     yolo_edge::register_thread_affinity(m);
+    m.attr("native_engines") = pybind11::dict();  // name -> version
+#ifdef YOLO_EDGE_HAVE_RUNTIME
+    yolo_edge::register_detector(m);
+#endif
 }

@@ -6,6 +6,7 @@ namespace yolo_edge {
 
 void register_cpu_set(pybind11::module_& m);
 void register_cpu_topology(pybind11::module_& m);
+void register_detector(pybind11::module_& m);  // only with the native runtime
 void register_letterbox(pybind11::module_& m);
 void register_letterbox_geometry(pybind11::module_& m);
 void register_nms(pybind11::module_& m);

@@ -35,6 +35,11 @@ All give the same bits; only the time differs.
 
 Returns:
     'scalar', then 'neon' or 'avx2' where the processor has it.)");
+    m.def("has_half_precision_arithmetic", &has_half_precision_arithmetic,
+          R"(Whether the processor computes in half precision.
+
+Returns:
+    True on ARMv8.2 with FEAT_FP16 (a Raspberry Pi 5, the big cores of an RK3588).)");
 }
 
 }  // namespace yolo_edge

@@ -77,7 +77,7 @@ def verify_target(folder: Path, engine: str, expected: list[Expected]) -> Verifi
     bundle = load_bundle(folder)
     golden = check_bundle(bundle, engine)
     errors, agreements = [golden.max_head_error], [golden.box_agreement]
-    with Detector(bundle, engine=engine, letterbox="rect") as detector:
+    with Detector(bundle, engine=engine, precision="fp32", letterbox="rect") as detector:
         for truth in expected:
             heads = detector.compute_heads(truth.tensor)
             errors.append(max_head_error(heads, truth.heads))

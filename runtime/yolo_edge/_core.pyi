@@ -81,6 +81,7 @@ class Postprocessor:
     ) -> _Boxes: ...
 
 def simd_levels() -> tuple[str, ...]: ...
+def has_half_precision_arithmetic() -> bool: ...
 def generate_proposals(
     head: npt.NDArray[np.float32],
     *,
@@ -152,3 +153,64 @@ class CpuTopology:
 def bind_current_thread(cpus: CpuSet) -> None: ...
 def current_thread_cpus() -> CpuSet: ...
 def thread_cpus(tid: int) -> CpuSet: ...
+
+native_engines: dict[str, str]
+native_defaults: dict[str, object]
+
+_NativeResult = tuple[
+    npt.NDArray[np.float32],
+    npt.NDArray[np.float32],
+    npt.NDArray[np.int32],
+    tuple[float, float, float, float, float],
+]
+
+@final
+class NativeJob:
+    def abandon(self) -> None: ...
+
+@final
+class NativeDetector:
+    def __init__(
+        self,
+        manifest: str,
+        folder: str,
+        *,
+        engine: str,
+        threads: int,
+        cpus: CpuSet,
+        precision: str,
+        size_hw: tuple[int, int],
+        square: bool,
+    ) -> None: ...
+    @property
+    def precision(self) -> str: ...
+    def bound_cpus(self) -> CpuSet: ...
+    def detect(
+        self,
+        image: npt.NDArray[np.uint8],
+        *,
+        conf: float = 0.25,
+        iou: float = ...,
+        classes: Sequence[int] | None = None,
+        agnostic: bool = False,
+        multi_label: bool = False,
+        max_detections: int = 300,
+        max_candidates: int = 30000,
+        image_channels: str = "bgr",
+    ) -> _NativeResult: ...
+    def start(self, image: npt.NDArray[np.uint8], *, image_channels: str = "bgr") -> NativeJob: ...
+    def try_start(self, image: npt.NDArray[np.uint8], *, image_channels: str = "bgr") -> NativeJob | None: ...
+    def finish(
+        self,
+        job: NativeJob,
+        *,
+        conf: float = 0.25,
+        iou: float = ...,
+        classes: Sequence[int] | None = None,
+        agnostic: bool = False,
+        multi_label: bool = False,
+        max_detections: int = 300,
+        max_candidates: int = 30000,
+    ) -> _NativeResult: ...
+    def compute_heads(self, tensor: npt.NDArray[np.float32]) -> list[npt.NDArray[np.float32]]: ...
+    def close(self) -> None: ...

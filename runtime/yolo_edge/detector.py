@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import time
 import warnings
 from collections import deque
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable
 from pathlib import Path
 from types import TracebackType
-from typing import Union
+from typing import Any, Union
 
 import numpy as np
-import numpy.typing as npt
 
 from yolo_edge import _core
-from yolo_edge.bundle import Bundle, ChannelOrder, LetterboxMode, Target, load_bundle
+from yolo_edge.bundle import Bundle, ChannelOrder, LetterboxMode, load_bundle
 from yolo_edge.cpu_plan import plan_cpus
-from yolo_edge.detections import Detections, StageTimes
-from yolo_edge.engines import create_engine, select_target
-from yolo_edge.engines.base import SLOTS, EngineOptions, FloatArray, Pending, Slot
-from yolo_edge.errors import EngineError
+from yolo_edge.detections import Detections
+from yolo_edge.engines import engine_class, select_target
+from yolo_edge.engines.base import SLOTS
+from yolo_edge.inference import Choice, InferenceOptions, create_inference
+from yolo_edge.inference.base import FloatArray, Image, letterbox_of
 from yolo_edge.options import ClassSelection, DetectOptions, resolve_classes, validate_size
 
-Image = npt.NDArray[np.uint8]
 Size = Union[int, tuple[int, int]]
 
 
@@ -40,8 +38,12 @@ class Detector:
         affinity: CPUs to run on instead of a cluster, by list (``0-3,6``) or mask (``0xf0``).
         imgsz: Network size in pixels, one number or (height, width), multiples of the model's stride;
             None takes the bundle's.
+        precision: Arithmetic of the inference: ``auto``, ``fp32``, ``fp16-storage``, ``fp16`` or ``bf16``;
+            see :func:`~yolo_edge.engines.choose_precision`.
         letterbox: ``rect`` pads to the next multiple of the stride, ``square`` to the full size;
             None takes the bundle's. A target with fixed shapes always pads to its shape.
+        native: True wants the C++ runtime, False the engine's Python package; None takes the C++ runtime
+            where it was built with the engine.
 
     Raises:
         ValueError: A bad argument.
@@ -66,8 +68,10 @@ class Detector:
         threads: int | None = None,
         cluster: str | None = None,
         affinity: str | _core.CpuSet | None = None,
+        precision: str = "auto",
         imgsz: Size | None = None,
         letterbox: LetterboxMode | None = None,
+        native: bool | None = None,
     ) -> None:
         self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(Path(bundle))
         model_input = self.bundle.input
@@ -79,46 +83,48 @@ class Detector:
         plan = plan_cpus(threads, cluster, affinity)
         if plan.warning:
             warnings.warn(plan.warning, stacklevel=2)
-        options = EngineOptions(threads=plan.threads, cpus=plan.engine_cpus)
-
         self.target = select_target(self.bundle, engine)
-        shapes = self.target.input.shapes
-        self._fixed_shapes = None if shapes == "dynamic" else shapes
-        self._stages = [_Stages(self.bundle, self.target) for _ in range(SLOTS)]
-        self._engine = create_engine(self.target, self.bundle.open_files(self.target), options)
+        options = InferenceOptions(plan.threads, plan.engine_cpus, precision, self.size_hw, self.letterbox)
+        self._inference = create_inference(self.bundle, self.target, options, native)
 
     @property
     def engine(self) -> str:
         """Name of the engine that runs."""
-        return self._engine.name
+        return self.target.engine
 
     @property
     def threads(self) -> int:
         """Threads of one inference."""
-        return self._engine.options.threads
+        return self._inference.options.threads
 
     @property
     def cpus(self) -> _core.CpuSet:
         """CPUs that the engine is bound to, read back from the kernel."""
-        return self._engine.bound_cpus()
+        return self._inference.bound_cpus()
 
     @property
     def compute(self) -> str:
         """Arithmetic of the inference."""
-        return self._engine.options.compute
+        return self._inference.precision
+
+    @property
+    def native(self) -> bool:
+        """Whether the C++ runtime computes; otherwise the engine's Python package does."""
+        return self._inference.native
 
     @property
     def head_tolerance(self) -> float:
         """Largest allowed difference of a raw head value from the checkpoint's."""
-        return self._engine.head_tolerance[self._engine.options.compute]
+        return engine_class(self.engine).head_tolerance[self.compute]
 
     def describe(self) -> str:
         """One line for people: what runs, and how."""
         height, width = self.size_hw
         size = f"{height}" if height == width else f"{height}x{width}"
+        engine = f"{self.engine} (native)" if self.native else self.engine
         return (
             f"model {self.bundle.title} ({self.bundle.family}, {len(self.bundle.names)} classes), engine "
-            f"{self.engine} {self.compute}, {self.threads} threads on CPUs {self.cpus}, "
+            f"{engine} {self.compute}, {self.threads} threads on CPUs {self.cpus}, "
             f"{size} {self.letterbox}"
         )
 
@@ -147,9 +153,7 @@ class Detector:
             EngineError: The engine failed.
         """
         choice = self._choose(options, conf, iou, classes)
-        geometry = self.geometry(image)
-        slot = self._engine.acquire(geometry.tensor_hw)
-        return self._finish(self._start(slot, image, geometry, image_channels), choice)
+        return self._inference.run(image, image_channels, choice)
 
     def detect_batch(
         self,
@@ -208,40 +212,31 @@ class Detector:
         return self._stream(images, self._choose(options, conf, iou, classes), image_channels)
 
     def _stream(
-        self, images: Iterable[Image], choice: _Choice, image_channels: ChannelOrder
+        self, images: Iterable[Image], choice: Choice, image_channels: ChannelOrder
     ) -> Generator[Detections, None, None]:
-        running: deque[_Job] = deque()
+        running: deque[Any] = deque()
+        inference = self._inference
         try:
             for image in images:
-                geometry = self.geometry(image)
-                slot = self._engine.try_acquire(geometry.tensor_hw)
-                while slot is None:
+                job = inference.try_start(image, image_channels)
+                while job is None:
                     if running:
-                        yield self._finish(running.popleft(), choice)
-                        slot = self._engine.try_acquire(geometry.tensor_hw)
+                        yield inference.finish(running.popleft(), choice)
+                        job = inference.try_start(image, image_channels)
                     else:
-                        slot = self._engine.acquire(geometry.tensor_hw)
-                running.append(self._start(slot, image, geometry, image_channels))
+                        job = inference.start(image, image_channels)
+                running.append(job)
                 if len(running) == SLOTS:
-                    yield self._finish(running.popleft(), choice)
+                    yield inference.finish(running.popleft(), choice)
             while running:
-                yield self._finish(running.popleft(), choice)
+                yield inference.finish(running.popleft(), choice)
         finally:
             for job in running:  # after an error or close(): their slots are needed
-                self._abandon(job)
+                inference.abandon(job)
 
     def geometry(self, image: Image) -> _core.LetterboxGeometry:
         """Where an image lies in the network's input tensor."""
-        if not isinstance(image, np.ndarray) or image.ndim != 3:
-            shown = getattr(image, "shape", type(image).__name__)
-            raise ValueError(f"image is {shown}; expected a uint8 array (height, width, 3)")
-        source_hw = (image.shape[0], image.shape[1])
-        size_hw, mode = self.size_hw, self.letterbox
-        if self._fixed_shapes is not None:
-            size_hw, mode = _best_fixed_shape(self._fixed_shapes, source_hw), "square"
-        return _core.letterbox_geometry(
-            source_hw, size_hw=size_hw, stride=self.bundle.input.stride, mode=mode
-        )
+        return self._inference.geometry(image)
 
     def compute_heads(self, tensor: FloatArray) -> list[FloatArray]:
         """Runs the bare network, for comparing it with the checkpoint.
@@ -253,21 +248,13 @@ class Detector:
             One float32 array (C, ny, nx) per head, raw (no sigmoid), in the bundle's order; of a bundle that
             was imported, the outputs in the form that the target names.
         """
-        slot = self._engine.acquire((tensor.shape[2], tensor.shape[3]))
-        try:
-            slot.input[...] = tensor
-            self._engine.infer(slot)
-            return [np.array(head) for head in slot.heads]
-        finally:
-            self._engine.release(slot)
+        return self._inference.compute_heads(tensor)
 
     def letterboxed(self, image: Image, *, image_channels: ChannelOrder = "bgr") -> FloatArray:
         """The tensor that the network would see: float32 (1, 3, H, W)."""
         geometry = self.geometry(image)
         tensor = np.empty((1, 3, *geometry.tensor_hw), np.float32)
-        _Stages(self.bundle, self.target).letterbox.run(
-            image, geometry, tensor, image_channels=image_channels
-        )
+        letterbox_of(self.bundle.input).run(image, geometry, tensor, image_channels=image_channels)
         return tensor
 
     def _choose(
@@ -276,68 +263,17 @@ class Detector:
         conf: float | None,
         iou: float | None,
         classes: ClassSelection,
-    ) -> _Choice:
+    ) -> Choice:
         chosen = options or DetectOptions()
         given = {"conf": conf, "iou": iou, "classes": classes}
         overrides = {name: value for name, value in given.items() if value is not None}
         if overrides:
             chosen = dataclasses.replace(chosen, **overrides)  # type: ignore[arg-type]
-        return _Choice(chosen, resolve_classes(chosen.classes, self.bundle.names))
-
-    def _start(
-        self, slot: Slot, image: Image, geometry: _core.LetterboxGeometry, image_channels: ChannelOrder
-    ) -> _Job:
-        """Letterboxes an image into a slot and posts its inference; gives the slot back on an error."""
-        try:
-            started = time.perf_counter()
-            letterbox = self._stages[slot.index].letterbox
-            letterbox.run(image, geometry, slot.input, image_channels=image_channels)
-            boxed = time.perf_counter()
-            return _Job(slot, geometry, (boxed - started) * 1e3, boxed, self._engine.start(slot))
-        except BaseException:
-            self._engine.release(slot)
-            raise
-
-    def _finish(self, job: _Job, choice: _Choice) -> Detections:
-        """Waits for an inference and decodes its heads."""
-        options = choice.options
-        try:
-            job.pending.result()
-            started = time.perf_counter()
-            xyxy, confidence, class_id = self._stages[job.slot.index].postprocessor.run(
-                job.slot.heads,
-                job.geometry,
-                confidence=options.conf,
-                iou=options.iou,
-                classes=choice.class_ids,
-                class_agnostic=options.agnostic,
-                multi_label=options.multi_label,
-                max_detections=options.max_detections,
-                max_candidates=options.max_candidates,
-            )
-            finished = time.perf_counter()
-        finally:
-            self._engine.release(job.slot)
-        times = StageTimes(
-            letterbox_ms=job.letterbox_ms,
-            inference_ms=(job.pending.finished_at - job.posted_at) * 1e3,
-            postprocess_ms=(finished - started) * 1e3,
-            engine_from_s=job.pending.started_at,
-            engine_to_s=job.pending.finished_at,
-        )
-        return Detections(xyxy, confidence, class_id, self.bundle.names, times)
-
-    def _abandon(self, job: _Job) -> None:
-        try:
-            job.pending.result()
-        except EngineError:
-            pass  # the caller gets the error that came first
-        finally:
-            self._engine.release(job.slot)
+        return Choice(chosen, resolve_classes(chosen.classes, self.bundle.names))
 
     def close(self) -> None:
         """Frees the model and ends the inference thread; may be called twice."""
-        self._engine.close()
+        self._inference.close()
 
     def __enter__(self) -> Detector:
         return self
@@ -348,51 +284,8 @@ class Detector:
         self.close()
 
 
-@dataclasses.dataclass(frozen=True)
-class _Choice:
-    options: DetectOptions
-    class_ids: list[int] | None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Job:
-    """An image whose inference was posted."""
-
-    slot: Slot
-    geometry: _core.LetterboxGeometry
-    letterbox_ms: float
-    posted_at: float
-    pending: Pending[None]
-
-
-class _Stages:
-    """What stands before and after the network. Each owns working memory, so there is one per slot."""
-
-    def __init__(self, bundle: Bundle, target: Target) -> None:
-        self.letterbox = _core.Letterbox(
-            tensor_channels=bundle.input.channels,
-            mean=bundle.input.mean,
-            scale=bundle.input.scale,
-            pad_value=bundle.input.pad_value,
-        )
-        forms = [(output.layout, output.activation) for output in target.outputs_by_head]
-        raw = all(form == ("c,h,w", "none") for form in forms)
-        self.postprocessor = _core.Postprocessor(
-            [(head.stride, list(head.anchors_px)) for head in bundle.heads], outputs=None if raw else forms
-        )
-
-
 def _size_hw(imgsz: Size) -> tuple[int, int]:
     if isinstance(imgsz, (int, np.integer)):
         return int(imgsz), int(imgsz)
     height, width = imgsz
     return int(height), int(width)
-
-
-def _best_fixed_shape(shapes: Sequence[tuple[int, int]], source_hw: tuple[int, int]) -> tuple[int, int]:
-    """Of a target's fixed shapes the one that shows the image largest, and of these the smallest."""
-
-    def rank(shape: tuple[int, int]) -> tuple[float, int]:
-        return -min(shape[0] / source_hw[0], shape[1] / source_hw[1]), shape[0] * shape[1]
-
-    return min(shapes, key=rank)

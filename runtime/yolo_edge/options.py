@@ -9,6 +9,9 @@ from typing import Optional, Union
 
 ClassSelection = Optional[Sequence[Union[int, str]]]
 
+PRECISIONS = ("auto", "fp32", "fp16-storage", "fp16", "bf16")
+"""Kinds of arithmetic that a user can ask for, see :func:`yolo_edge.engines.choose_precision`."""
+
 
 @dataclass(frozen=True)
 class DetectOptions:

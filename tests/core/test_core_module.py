@@ -60,7 +60,8 @@ def test_the_stub_describes_the_module(tmp_path):
     # pybind11's metaclass and the constructor of a class that has none cannot be written in a stub.
     allowed = tmp_path / "allowed"
     allowed.write_text(
-        "yolo_edge._core.(CpuSet|CpuTier|CpuTopology|Letterbox|LetterboxGeometry|Postprocessor)(.__init__)?\n"
+        "yolo_edge._core.(CpuSet|CpuTier|CpuTopology|Letterbox|LetterboxGeometry|NativeDetector|NativeJob|"
+        "Postprocessor)(.__init__)?\n"
     )
     command = [sys.executable, "-m", "mypy.stubtest", "yolo_edge._core", "--allowlist", str(allowed)]
     run = subprocess.run(

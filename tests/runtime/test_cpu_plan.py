@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import sysfs
+from runtimes import RUNTIMES, runtime_options
 
 from yolo_edge import Detector
 from yolo_edge._core import CpuSet, CpuTopology
@@ -103,11 +104,11 @@ def cpus(tid):
         if line.startswith("Cpus_allowed_list"):
             return line.split(":")[1].strip()
 
-bundle, engine, affinity = sys.argv[1:]
+bundle, affinity, engine, native = sys.argv[1:]
 image = np.random.default_rng(0).integers(0, 255, (90, 160, 3), np.uint8)
 before, mine = tasks(), os.sched_getaffinity(0)
 made = []
-options = {"engine": engine, "affinity": affinity, "threads": 2}
+options = {"engine": engine, "native": native == "True", "affinity": affinity, "threads": 2}
 loader = threading.Thread(target=lambda: made.append(Detector(bundle, **options)))
 loader.start(); loader.join()
 detector = made[0]
@@ -127,11 +128,20 @@ print(json.dumps({
 
 
 @pytest.mark.skipif(len(ALLOWED) < 2, reason="needs two CPUs")
-@pytest.mark.parametrize("engine", ["onnxruntime", "ncnn"])
+@pytest.mark.parametrize("name", RUNTIMES)
 @pytest.mark.parametrize("which", [0, -1], ids=["first CPU", "last CPU"])
-def test_every_engine_thread_keeps_to_the_set(tiny_bundle: Path, engine: str, which: int) -> None:
+def test_every_engine_thread_keeps_to_the_set(tiny_bundle: Path, name: str, which: int) -> None:
     cpu = str(ALLOWED[which])
-    program = [sys.executable, "-W", "ignore", "-c", PROBE, str(tiny_bundle), engine, cpu]
+    program = [
+        sys.executable,
+        "-W",
+        "ignore",
+        "-c",
+        PROBE,
+        str(tiny_bundle),
+        cpu,
+        *map(str, runtime_options(name).values()),
+    ]
     done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runtimes import RUNTIMES, runtime_options
 
-from yolo_edge import Detections, DetectOptions, Detector, load_bundle
+from yolo_edge import Detections, DetectOptions, Detector, _core, load_bundle
 from yolo_edge.agreement import box_agreement
 from yolo_edge.errors import BundleError, EngineError, MissingExtraError
 from yolo_export.scene import draw_scene
@@ -16,9 +17,9 @@ from yolo_export.scene import draw_scene
 IMAGE = draw_scene((90, 160), 1)
 
 
-@pytest.fixture(scope="module", params=["onnxruntime", "ncnn"])
+@pytest.fixture(scope="module", params=RUNTIMES)
 def detector(request: pytest.FixtureRequest, tiny_bundle: Path) -> Detector:
-    with Detector(tiny_bundle, engine=request.param, threads=1) as made:
+    with Detector(tiny_bundle, **runtime_options(request.param), threads=1) as made:
         yield made
 
 
@@ -33,9 +34,9 @@ def test_finds_something_and_tells_where_the_time_went(detector: Detector) -> No
 
 
 def test_one_bundle_runs_at_any_multiple_of_the_stride(tiny_bundle: Path) -> None:
-    for engine in ("onnxruntime", "ncnn"):
+    for name in RUNTIMES:
         for imgsz in (32, (384, 640), (480, 640), (320, 256)):
-            with Detector(tiny_bundle, engine=engine, imgsz=imgsz, letterbox="square") as detector:
+            with Detector(tiny_bundle, **runtime_options(name), imgsz=imgsz, letterbox="square") as detector:
                 tensor = detector.letterboxed(IMAGE)
                 wanted = (imgsz, imgsz) if isinstance(imgsz, int) else imgsz
                 assert tensor.shape[2:] == wanted
@@ -45,13 +46,13 @@ def test_one_bundle_runs_at_any_multiple_of_the_stride(tiny_bundle: Path) -> Non
                 ]
 
 
-def test_both_engines_agree(tiny_bundle: Path) -> None:
+def test_engines_agree(tiny_bundle: Path) -> None:
     results = []
-    for engine in ("onnxruntime", "ncnn"):
-        with Detector(tiny_bundle, engine=engine) as detector:
+    for name in RUNTIMES:
+        with Detector(tiny_bundle, **runtime_options(name)) as detector:
             results.append(detector.detect(IMAGE, conf=0.4))
     assert len(results[0])
-    assert box_agreement(*results) >= 0.95
+    assert all(box_agreement(results[0], other) >= 0.95 for other in results[1:])
 
 
 def test_rgb_and_bgr(detector: Detector) -> None:
@@ -195,6 +196,7 @@ def test_no_engine_installed(tiny_bundle: Path, monkeypatch: pytest.MonkeyPatch)
     from yolo_edge.engines.base import Engine
 
     monkeypatch.setattr(Engine, "version", classmethod(lambda cls: None))
+    monkeypatch.setattr(_core, "native_engines", {})
     with pytest.raises(MissingExtraError, match=r"no engine for .* is installed; .*pip install ncnn"):
         Detector(load_bundle(tiny_bundle))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runtimes import RUNTIMES, runtime_options
 
 from yolo_edge import Detector
 from yolo_edge.errors import EngineError
@@ -17,9 +18,9 @@ SHAPES = [(90, 160), (160, 90), (64, 64), (1, 400), (90, 160)]
 IMAGES = [draw_scene(size, seed) for seed, size in enumerate(SHAPES)]
 
 
-@pytest.fixture(scope="module", params=["onnxruntime", "ncnn"])
+@pytest.fixture(scope="module", params=RUNTIMES)
 def detector(request: pytest.FixtureRequest, tiny_bundle: Path) -> Detector:
-    with Detector(tiny_bundle, engine=request.param, threads=1) as made:
+    with Detector(tiny_bundle, **runtime_options(request.param), threads=1) as made:
         yield made
 
 

@@ -161,6 +161,8 @@ void Pipeline::finish(const Job& job, const DetectOptions& options, Detections& 
     out.boxes.assign(boxes.begin(), boxes.end());
     out.times.letterbox_ms = job.letterbox_ms;
     out.times.inference_ms = milliseconds(times.finished - job.posted);
+    out.times.engine_from = times.started;
+    out.times.engine_to = times.finished;
     out.times.postprocess_ms = milliseconds(Clock::now() - begun);
 }
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, ClassVar
 
+from yolo_edge.engines import engine_class
 from yolo_export.targets.intermediate import OnnxIntermediate
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Target(ABC):
         return {
             "engine": self.engine,
             "weights": "fp32",
-            "compute": ["fp32"],
+            "compute": list(engine_class(self.engine).open_compute),
             "files": files,
             "input": {"name": input_name, "dtype": "float32", "layout": input_layout, "shapes": "dynamic"},
             "outputs": [

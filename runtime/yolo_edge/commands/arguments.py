@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from yolo_edge.options import DetectOptions, parse_size
+from yolo_edge.options import PRECISIONS, DetectOptions, parse_size
 
 
 def add_model(parser: argparse.ArgumentParser, *, positional: bool) -> None:
@@ -42,6 +42,13 @@ def add_engine(parser: argparse.ArgumentParser, default: str, more: str = "") ->
     )
     cpus.add_argument(
         "--affinity", metavar="CPUS", help="CPUs to run on by list (4-7) or mask (0xf0), instead of a cluster"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="auto",
+        help="arithmetic of the inference; auto is fp32, with ncnn on CPUs that compute in half precision "
+        "fp16-storage (default: %(default)s)",
     )
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="tell more, and show where an error came from"
@@ -86,7 +93,12 @@ def split_list(text: str | None) -> list[str] | None:
 
 def engine_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """What the user said with the flags of :func:`add_engine`, but for the engine itself."""
-    return {"threads": args.threads, "cluster": args.cluster, "affinity": args.affinity}
+    return {
+        "threads": args.threads,
+        "cluster": args.cluster,
+        "affinity": args.affinity,
+        "precision": args.precision,
+    }
 
 
 def detector_arguments(args: argparse.Namespace) -> dict[str, Any]:

@@ -67,10 +67,14 @@ def _machine() -> dict[str, Any]:
     }
 
 
-def _engines() -> dict[str, str | None]:
-    from yolo_edge.engines import engine_class, engine_names
+def _engines() -> dict[str, dict[str, str | None]]:
+    """Of each engine the version compiled into the core, which is used, and that of its package."""
+    from yolo_edge.engines import engine_class, engine_names, native_version
 
-    return {name: engine_class(name).version() for name in engine_names()}
+    return {
+        name: {"native": native_version(name), "package": engine_class(name).version()}
+        for name in engine_names()
+    }
 
 
 def _bundle(path: Any) -> dict[str, Any]:
@@ -137,10 +141,15 @@ def _text(report: dict[str, Any]) -> str:
     )
     lines.append("")
     engines = [
-        [name, version or "-", "" if version else engine_class(name).install]
-        for name, version in report["engines"].items()
+        [
+            name,
+            found["native"] or "-",
+            found["package"] or "-",
+            "" if found["native"] or found["package"] else engine_class(name).install,
+        ]
+        for name, found in report["engines"].items()
     ]
-    lines += [format_table(["engine", "version", "to install"], engines), ""]
+    lines += [format_table(["engine", "compiled in", "package", "to install"], engines), ""]
     bundle = report["bundle"]
     if bundle is None:
         return "\n".join([*lines, report["note"]])

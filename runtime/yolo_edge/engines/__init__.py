@@ -13,11 +13,20 @@ from typing import TYPE_CHECKING
 
 from yolo_edge.bundle import Bundle, Target
 from yolo_edge.errors import BundleError, MissingExtraError
+from yolo_edge.options import PRECISIONS
 
 if TYPE_CHECKING:
     from yolo_edge.engines.base import Engine, EngineOptions
 
-__all__ = ["create_engine", "engine_class", "engine_names", "select_target"]
+__all__ = [
+    "choose_precision",
+    "create_engine",
+    "engine_class",
+    "engine_names",
+    "installed_version",
+    "native_version",
+    "select_target",
+]
 
 # A name here, not an import: looking at one engine must not load the others.
 _ENGINES: Mapping[str, str] = {
@@ -49,6 +58,49 @@ def engine_class(name: str) -> type[Engine]:
     return found
 
 
+def native_version(name: str) -> str | None:
+    """The version of an engine that is compiled into the core, or None."""
+    from yolo_edge import _core
+
+    return _core.native_engines.get(name)
+
+
+def installed_version(name: str) -> str | None:
+    """The version of an engine that can run here, compiled in or as a package, or None."""
+    return native_version(name) or engine_class(name).version()
+
+
+def choose_precision(target: Target, wanted: str) -> str:
+    """The arithmetic that ``wanted`` means for a target on this machine; the rule of the C++ runtime.
+
+    ``fp32`` is float32 everywhere, whatever the CPU offers. ``fp16-storage`` keeps weights and blobs in half
+    precision and computes in float32, ``fp16`` computes in half precision too, ``bf16`` stores bfloat16.
+    ``auto`` is fp16-storage where the engine has it, the CPU has half-precision arithmetic and the target
+    allows it, else fp32: half-precision arithmetic moves scores by up to 0.3, so nobody gets it unasked.
+
+    Raises:
+        ValueError: An unknown name, or one that the engine does not have.
+        BundleError: One in which the target was not verified.
+    """
+    from yolo_edge import _core
+
+    modes = engine_class(target.engine).compute_modes
+    if wanted == "auto":
+        fast = "fp16-storage"
+        pays = _core.has_half_precision_arithmetic() and fast in modes and fast in target.compute
+        return fast if pays else "fp32"
+    if wanted not in PRECISIONS:
+        raise ValueError(f"precision is {wanted!r}; it must be one of {', '.join(PRECISIONS)}")
+    if wanted not in modes:
+        raise ValueError(f"engine {target.engine!r} has no precision {wanted!r}; it has: {', '.join(modes)}")
+    if wanted not in target.compute:
+        raise BundleError(
+            f"the bundle's target for engine {target.engine!r} was verified in {', '.join(target.compute)}, "
+            f"not in {wanted}"
+        )
+    return wanted
+
+
 def create_engine(target: Target, files: Mapping[str, Path], options: EngineOptions) -> Engine:
     """Loads a target's files in its engine."""
     return engine_class(target.engine)(target, files, options)
@@ -73,7 +125,7 @@ def select_target(bundle: Bundle, engine: str) -> Target:
         )
     usable = [name for name in engine_names() if name in held]
     for name in usable:
-        if engine_class(name).version() is not None:
+        if installed_version(name) is not None:
             return held[name]
     if not usable:
         raise BundleError(
@@ -87,5 +139,5 @@ def select_target(bundle: Bundle, engine: str) -> Target:
 
 
 def _installed(name: str) -> str:
-    version = engine_class(name).version()
+    version = installed_version(name)
     return f"{version} installed" if version else "not installed"

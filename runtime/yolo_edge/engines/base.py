@@ -101,6 +101,8 @@ class Engine(ABC):
     """Command that installs it."""
     compute_modes: ClassVar[tuple[str, ...]]
     """Kinds of arithmetic it offers, the default first."""
+    open_compute: ClassVar[tuple[str, ...]] = ("fp32",)
+    """Those in which float32 weights may run without a measurement of what it costs."""
     head_tolerance: ClassVar[Mapping[str, float]]
     """Largest allowed difference of a raw head value from the checkpoint's, by compute mode."""
 

@@ -261,7 +261,7 @@ def _manifest(
             {
                 "engine": probe.engine,
                 "weights": "fp32",
-                "compute": ["fp32"],
+                "compute": list(engine_class(probe.engine).open_compute),
                 "files": {role: file.name for role, file in probe.files.items()},
                 "sha256": hashes,
                 "input": {

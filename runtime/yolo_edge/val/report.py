@@ -9,7 +9,7 @@ from typing import Any
 
 from yolo_edge import __version__
 from yolo_edge.detector import Detector
-from yolo_edge.engines import engine_class
+from yolo_edge.engines import engine_class, native_version
 from yolo_edge.options import DetectOptions
 from yolo_edge.table import format_table
 from yolo_edge.val.dataset import Dataset
@@ -95,7 +95,9 @@ def as_dict(
         "versions": {
             "yolo_edge": __version__,
             "pycocotools": _version("pycocotools"),
-            detector.engine: engine_class(detector.engine).version(),
+            detector.engine: native_version(detector.engine)
+            if detector.native
+            else engine_class(detector.engine).version(),
         },
     }
 
