@@ -19,14 +19,15 @@ class Output {
     /// Throws SinkError: some file systems tell of a full disk only here.
     void close();
 
-    bool is_standard_output() const { return !owned_; }
-
   private:
+    void open(const std::string& path);
+    void wait_for_room() const;
     [[noreturn]] void fail(int error) const;
 
     std::string name_;
     int file_ = -1;
     bool owned_ = false;
+    bool is_regular_ = false;
 };
 
 /// Writes to standard output, as Output does.
