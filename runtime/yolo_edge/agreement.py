@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
+from yolo_edge import reference
 from yolo_edge.detections import Detections
 
 MIN_IOU = 0.95
 MAX_CONFIDENCE_DIFFERENCE = 0.02
+_MOST_ALIKE = 100
+"""Candidates that are looked at for one box."""
+
 SAME_CORNERS_PX = 0.1
 """Boxes whose corners differ by no more are the same: one that the border cut to a line has no IoU."""
 
@@ -33,6 +40,81 @@ def box_agreement(found: Detections, expected: Detections) -> float:
             matched += 1
     total = len(expected) + len(free)
     return matched / total if total else 1.0
+
+
+def nms_agreement(
+    found: Detections,
+    candidates: reference.Boxes,
+    *,
+    tensor_hw: tuple[int, int],
+    source_hw: tuple[int, int],
+    conf: float,
+    iou: float,
+    slack: float,
+) -> float:
+    """How far boxes are a result that NMS may give for some candidates, if rounding moves their scores.
+
+    Where many candidates are about equally confident, rounding decides which of them comes first, and with it
+    which boxes are left at all; :func:`box_agreement` then compares two of many right results. A result is
+    right when every box is a candidate, no two boxes of a class overlap too much, and every other candidate
+    overlaps a box that is no less confident.
+
+    Args:
+        found: Boxes, in pixels of the source image.
+        candidates: What the right heads decode to, in pixels of the tensor.
+        tensor_hw: Size of the tensor.
+        source_hw: Size of the source image.
+        conf: Threshold of confidence.
+        iou: Threshold of NMS.
+        slack: How much rounding may move a logit, and so at most a score.
+
+    Returns:
+        Share of the boxes that are right, or of the candidates that are accounted for, whichever is less.
+    """
+    candidates = candidates[candidates.confidence > conf - slack]
+    wanted = candidates[candidates.confidence > conf + slack]
+    if not len(found) or not len(candidates.scores):
+        return float(len(found) == 0 and len(wanted.scores) == 0)
+    # A side moves by twice the slack at most, and an overlap by a few times that.
+    iou_slack = 10 * slack
+    in_source = reference.scale_boxes(candidates.xyxy, tensor_hw, source_hw)
+    places = _places(found, candidates, in_source, iou + iou_slack, slack)
+    kept = candidates[np.array(list(places.values()), np.intp)]
+    class_id = found.class_id[list(places)]
+    # Of each candidate and each box: may this box be it, or have suppressed it?
+    confidence = wanted.confidence[:, None]
+    same_class = wanted.scores[:, class_id] >= confidence - slack
+    not_after = kept.confidence[None] >= confidence - slack
+    overlapping = reference.iou_matrix(wanted.xyxy, kept.xyxy) >= iou - iou_slack
+    accounted = int(np.count_nonzero(np.any(same_class & not_after & overlapping, axis=1)))
+    return min(len(places) / len(found), accounted / len(confidence) if len(confidence) else 1.0)
+
+
+def _places(
+    found: Detections,
+    candidates: reference.Boxes,
+    in_source: npt.NDArray[np.float64],
+    most_overlap: float,
+    slack: float,
+) -> dict[int, int]:
+    """By box, which candidate it is; boxes that are none, or that NMS had to drop, are missing.
+
+    Clipped to the image several candidates may be one box: then one that NMS could have left.
+    """
+    places: dict[int, int] = {}
+    for i in range(len(found)):
+        scores = candidates.scores[:, found.class_id[i]]
+        alike = np.flatnonzero(np.abs(scores - float(found.confidence[i])) <= slack)
+        distances = np.abs(in_source[alike] - found.xyxy[i]).max(axis=1, initial=0.0)
+        rivals = [place for j, place in places.items() if found.class_id[j] == found.class_id[i]]
+        for nearest in np.argsort(distances, kind="stable")[:_MOST_ALIKE].tolist():
+            place = int(alike[nearest])
+            overlaps = reference.iou_matrix(candidates.xyxy[[place]], candidates.xyxy[rivals])
+            same = _iou(found.xyxy[i].tolist(), in_source[place].tolist()) >= MIN_IOU
+            if same and not (overlaps > most_overlap).any():
+                places[i] = place
+                break
+    return places
 
 
 def _iou(a: list[float], b: list[float]) -> float:

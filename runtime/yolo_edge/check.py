@@ -10,17 +10,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from yolo_edge import _core
-from yolo_edge.agreement import box_agreement
+from yolo_edge.agreement import box_agreement, nms_agreement
 from yolo_edge.bundle import Bundle
+from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
-from yolo_edge.golden import load_golden
+from yolo_edge.golden import Golden, load_golden
 from yolo_edge.options import DetectOptions
+from yolo_edge.reference import decode
 
 MIN_BOX_AGREEMENT = 0.95
 """Not 1: of two boxes that overlap by just the IoU threshold, or are equally confident, rounding picks one.
 
-With heads within tolerance that happens to a box now and then; what is wrong in decoding or NMS moves many.
+Where the right heads are known, :func:`agreement_with_heads` takes account of that; else it happens to a box
+now and then. What is wrong in decoding or NMS moves many.
 """
+
+_LEAST_SLACK = 1e-4
+"""What float32 may move a score by in decoding, whatever the engine."""
 
 _TIMED_RUNS = 5
 
@@ -96,10 +102,55 @@ def check_bundle(
                 _comparable(heads, detector, tensor), _comparable(golden.heads, detector, tensor)
             ),
             head_tolerance=detector.head_tolerance,
-            box_agreement=box_agreement(found, golden.detections(bundle.names)),
+            box_agreement=_agreement(bundle, detector, golden, found, (tensor.shape[2], tensor.shape[3])),
             boxes=len(golden.confidence),
             inference_ms=sorted(durations)[_TIMED_RUNS // 2],
         )
+
+
+def agreement_with_heads(
+    found: Detections,
+    expected: Detections,
+    bundle: Bundle,
+    heads: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
+    *,
+    tensor_hw: tuple[int, int],
+    source_hw: tuple[int, int],
+    options: DetectOptions,
+    head_tolerance: float,
+) -> float:
+    """Share of equal boxes; those between which rounding chose in NMS count as equal.
+
+    Args:
+        found: Boxes of a target.
+        expected: What the plain reference found.
+        bundle: For strides and anchors.
+        heads: The right raw heads, (na*no, ny, nx), in the bundle's order.
+        tensor_hw: Size of the tensor.
+        source_hw: Size of the source image.
+        options: Thresholds of ``found``.
+        head_tolerance: How far the target's heads may be from the right ones.
+    """
+    share = box_agreement(found, expected)
+    if share == 1.0:
+        return share
+    candidates = decode(
+        heads, [head.stride for head in bundle.heads], [head.anchors_px for head in bundle.heads]
+    )
+    # Both have to be results that NMS may give; otherwise one of them is wrong.
+    shares = [
+        nms_agreement(
+            boxes,
+            candidates,
+            tensor_hw=tensor_hw,
+            source_hw=source_hw,
+            conf=options.conf,
+            iou=options.iou,
+            slack=max(head_tolerance, _LEAST_SLACK),
+        )
+        for boxes in (found, expected)
+    ]
+    return max(share, min(shares))
 
 
 def max_head_error(
@@ -114,6 +165,26 @@ def max_head_error(
         difference = float(np.max(np.abs(ours - theirs), initial=0.0))
         worst = max(worst, math.inf if math.isnan(difference) else difference)
     return worst if len(found) == len(expected) else math.inf
+
+
+def _agreement(
+    bundle: Bundle, detector: Detector, golden: Golden, found: Detections, tensor_hw: tuple[int, int]
+) -> float:
+    expected = golden.detections(bundle.names)
+    # Golden heads have the form of the first target, which is another one in imported bundles only.
+    forms = {(output.layout, output.activation) for output in bundle.targets[0].outputs}
+    if forms != {("c,h,w", "none")}:
+        return box_agreement(found, expected)
+    return agreement_with_heads(
+        found,
+        expected,
+        bundle,
+        golden.heads,
+        tensor_hw=tensor_hw,
+        source_hw=golden.image.shape[:2],
+        options=DetectOptions(conf=golden.conf, iou=golden.iou),
+        head_tolerance=detector.head_tolerance,
+    )
 
 
 def _comparable(

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from yolo_edge.agreement import box_agreement
+from yolo_edge.agreement import box_agreement, nms_agreement
 from yolo_edge.detections import Detections
+from yolo_edge.reference import Boxes
 
 
 def _boxes(*rows: tuple[float, ...]) -> Detections:
@@ -33,3 +34,36 @@ B = (200, 200, 300, 300, 0.5, 1)
 )
 def test_share(found: list[tuple[float, ...]], expected: list[tuple[float, ...]], share: float) -> None:
     assert box_agreement(_boxes(*found), _boxes(*expected)) == share
+
+
+# Three boxes in a row, of which the one in the middle overlaps both others by more than 0.45.
+ROW = [(0, 0, 100, 100), (30, 0, 130, 100), (60, 0, 160, 100)]
+LEFT, MIDDLE, RIGHT = ((*box, 0.5, 0) for box in ROW)
+
+
+@pytest.mark.parametrize(
+    ("scores", "found", "share"),
+    [
+        pytest.param((0.5, 0.5, 0.5), [LEFT, RIGHT], 1.0, id="the outer two"),
+        pytest.param((0.5, 0.5, 0.5), [MIDDLE], 1.0, id="the middle one"),
+        pytest.param((0.5, 0.50009, 0.5), [LEFT, RIGHT], 1.0, id="within rounding"),
+        pytest.param((0.5, 0.53, 0.5), [LEFT, RIGHT], 2 / 3, id="a better one was dropped"),
+        pytest.param((0.5, 0.5, 0.5), [LEFT, MIDDLE, RIGHT], 2 / 3, id="no suppression"),
+        pytest.param((0.5, 0.5, 0.5), [LEFT], 2 / 3, id="too much suppression"),
+        pytest.param((0.5, 0.5, 0.5), [(*ROW[1], 0.5, 1)], 0.0, id="another class"),
+        pytest.param((0.5, 0.5, 0.5), [(*ROW[1], 0.6, 0)], 0.0, id="another score"),
+        pytest.param((0.5, 0.5, 0.5), [(5, 20, 135, 100, 0.5, 0)], 0.0, id="another box"),
+        pytest.param((0.5, 0.5, 0.5), [], 0.0, id="nothing found"),
+        pytest.param((0.1, 0.1, 0.1), [], 1.0, id="nothing to find"),
+        pytest.param((0.1, 0.1, 0.1), [LEFT], 0.0, id="something out of nothing"),
+        pytest.param((0.25005, 0.1, 0.1), [], 1.0, id="at the threshold"),
+    ],
+)
+def test_results_that_nms_may_give(
+    scores: tuple[float, ...], found: list[tuple[float, ...]], share: float
+) -> None:
+    candidates = Boxes(np.array(ROW, np.float64), np.array([(score, 0.01) for score in scores]))
+    size = (200, 200)
+    assert nms_agreement(
+        _boxes(*found), candidates, tensor_hw=size, source_hw=size, conf=0.25, iou=0.45, slack=1e-4
+    ) == pytest.approx(share)
