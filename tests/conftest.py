@@ -74,7 +74,7 @@ def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with three drawn pictures of different shapes."""
     import cv2
 
-    from yolo_export.scene import draw_scene
+    from yolo_edge.scene import draw_scene
 
     folder = tmp_path_factory.mktemp("scenes")
     for name, size_hw in (("a.png", (90, 160)), ("b.jpg", (160, 90)), ("c.png", (120, 120))):
@@ -87,7 +87,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A video of 12 frames, 160x90, 10 per second."""
     import cv2
 
-    from yolo_export.scene import draw_scene
+    from yolo_edge.scene import draw_scene
 
     path = tmp_path_factory.mktemp("clip") / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (160, 90))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from yolo_edge.options import parse_size
+from yolo_edge.commands.import_arguments import add_import_facts, given_import_facts, import_options
 from yolo_edge.packages import require
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ examples:
   yolo-export --to onnx,ncnn best.pt --imgsz 320
   yolo-edge run --model best.edge cam0           runs it
   yolo-export --cfg yolov5s                      an untrained network, for measuring
+  yolo-export --to ncnn other.onnx --names coco.names    exported by another tool, to another engine
   yolo-export info best.pt                       its layers, what they cost, anchors and names
 
 A bundle of the same checkpoint that is already there keeps its other targets. Every target is run in its
@@ -45,13 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _export_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="yolo-export",
-        description="Turns a trained YOLOv5 or YOLOv5-Lite checkpoint into a bundle that yolo-edge runs. "
-        "The training repository is not needed, and nothing in the file is executed.",
+        description="Turns a trained YOLOv5 or YOLOv5-Lite checkpoint, or the ONNX file that another tool "
+        "exported from one, into a bundle that yolo-edge runs. The training repository is not needed, and "
+        "nothing in a checkpoint is executed.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "checkpoint", metavar="CHECKPOINT", type=Path, nargs="?", help="best.pt, as training saved it"
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
+        nargs="?",
+        help="best.pt, as training saved it, or another tool's .onnx file",
     )
     parser.add_argument(
         "--cfg",
@@ -74,9 +80,10 @@ def _export_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--imgsz", metavar="SIZE", help="default network size, N or HEIGHTxWIDTH (default: as trained)"
     )
+    add_import_facts(parser, ".onnx file")
     parser.add_argument("--opset", type=int, metavar="N", help="ONNX operator set (default: the target's)")
     parser.add_argument(
-        "--force", action="store_true", help="replace a bundle of another checkpoint, or a damaged one"
+        "--force", action="store_true", help="replace a bundle of another model, or a damaged one"
     )
     parser.add_argument("--quiet", action="store_true", help="no progress, only the result and errors")
     parser.add_argument("-v", "--verbose", action="store_true", help="show where an error came from")
@@ -144,7 +151,15 @@ def _export(args: argparse.Namespace, steps: Steps) -> int:
     targets = [name.strip() for name in args.to.split(",") if name.strip()]
     for name in targets:
         create_target(name)
-    size_hw = parse_size(args.imgsz) if args.imgsz else None
+    facts = import_options(args)
+    foreign = args.checkpoint is not None and args.checkpoint.suffix.lower() == ".onnx"
+    if foreign and args.cfg is not None:
+        raise ValueError(f"--cfg is for weights without a network; {args.checkpoint} has its network")
+    given = given_import_facts(args)
+    if given and not foreign:
+        raise ValueError(
+            f"{', '.join(given)}: only for .onnx files; a checkpoint and a network say it themselves"
+        )
     # Only now: torch takes seconds to import, and a wrong argument should not.
     require("torch", "yolo-export", "pip install torch==2.13.0, then pip install 'yolo-edge[export]'")
     from yolo_export.export import export_bundle
@@ -164,8 +179,9 @@ def _export(args: argparse.Namespace, steps: Steps) -> int:
         source,
         targets,
         out=args.out,
-        size_hw=size_hw,
+        size_hw=facts.size_hw,
         opset=args.opset,
+        import_options=facts if foreign else None,
         force=args.force,
         progress=steps,
     )

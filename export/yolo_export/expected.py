@@ -6,17 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from yolo_edge import _core
+from yolo_edge import _core, reference
 from yolo_edge.bundle import ModelInput
 from yolo_edge.detections import Detections
 from yolo_edge.golden import Golden
 from yolo_edge.options import DetectOptions
-from yolo_export import reference
-from yolo_export.checkpoint import Checkpoint
-from yolo_export.errors import CheckpointError
-from yolo_export.scene import draw_scene
+from yolo_edge.scene import draw_scene
+from yolo_export.source import Source
 
 _GOLDEN_SEED = 20
 
@@ -39,22 +36,25 @@ class Expected:
 
 
 def compute_expected(
-    checkpoint: Checkpoint, model_input: ModelInput, image: npt.NDArray[np.uint8], size_hw: tuple[int, int]
+    source: Source, model_input: ModelInput, image: npt.NDArray[np.uint8], size_hw: tuple[int, int]
 ) -> Expected:
-    """Runs the checkpoint's network in float32 PyTorch and decodes its heads with the plain reference.
+    """Runs the source's network and decodes its heads with the plain reference.
 
     Args:
-        checkpoint: What was read.
+        source: What is exported.
         model_input: How the bundle says that images become tensors.
         image: uint8 (height, width, 3), BGR.
-        size_hw: Network size; letterboxed in mode ``rect``.
+        size_hw: Network size; letterboxed in mode ``rect``; no matter where the network takes only one.
 
     Raises:
-        CheckpointError: The network's output is not finite.
+        RuntimeError: The network's output is not finite.
     """
     height, width = image.shape[:2]
     geometry = _core.letterbox_geometry(
-        (height, width), size_hw=size_hw, stride=model_input.stride, mode="rect"
+        (height, width),
+        size_hw=source.fixed_hw or size_hw,
+        stride=model_input.stride,
+        mode="square" if source.fixed_hw else "rect",
     )
     letterbox = _core.Letterbox(
         tensor_channels=model_input.channels,
@@ -66,14 +66,9 @@ def compute_expected(
     letterbox.run(image, geometry, letterboxed)
     tensor = np.empty((1, 3, *geometry.tensor_hw), np.float32)
     letterbox.run(image, geometry, tensor)
-    with torch.inference_mode():
-        heads = tuple(head[0].numpy() for head in checkpoint.network(torch.from_numpy(tensor)))
-    if not all(np.isfinite(head).all() for head in heads):
-        raise CheckpointError(
-            f"{checkpoint.path}: the network gives values that are not finite; its weights are damaged"
-        )
+    heads = source.compute_heads(tensor)
     iou = DetectOptions().iou
-    boxes = reference.decode(heads, checkpoint.strides, checkpoint.anchors_px)
+    boxes = reference.decode(heads, source.strides, source.anchors_px)
     conf = reference.threshold_between(boxes.confidence)
     boxes = reference.non_max_suppression(boxes, conf, iou)
     xyxy = reference.scale_boxes(boxes.xyxy, geometry.tensor_hw, (height, width))
@@ -88,16 +83,17 @@ def compute_expected(
             xyxy.astype(np.float32),
             boxes.confidence.astype(np.float32),
             boxes.class_id.astype(np.int32),
-            tuple(checkpoint.names),
+            tuple(source.names),
         ),
     )
 
 
-def make_golden(checkpoint: Checkpoint, model_input: ModelInput) -> Golden:
+def make_golden(source: Source, model_input: ModelInput) -> Golden:
     """The golden results of a bundle: a small picture, not square, that has to be scaled and padded."""
     side = 5 * model_input.stride
-    image = draw_scene((round(0.57 * 1.3 * side), round(1.3 * side)), _GOLDEN_SEED)
-    expected = compute_expected(checkpoint, model_input, image, (side, side))
+    size_hw = source.fixed_hw or (side, side)
+    image = draw_scene((round(0.57 * 1.3 * size_hw[1]), round(1.3 * size_hw[1])), _GOLDEN_SEED)
+    expected = compute_expected(source, model_input, image, size_hw)
     return Golden(
         image=image,
         size_hw=expected.size_hw,

@@ -1,30 +1,27 @@
-"""The export: checkpoint in, verified bundle out."""
+"""The export: a checkpoint, or another tool's ONNX file, in; verified bundle out."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from yolo_edge import __version__
 from yolo_edge.bundle import GOLDEN, MANIFEST, SCHEMA, Bundle, ModelInput, is_bundle, load_bundle, sha256_of
 from yolo_edge.errors import BundleError
-from yolo_edge.options import validate_size
-from yolo_export.checkpoint import Checkpoint, read_checkpoint
+from yolo_edge.importing import ImportOptions
+from yolo_edge.options import DEFAULT_SIZE, validate_size
+from yolo_edge.staging import Staging
+from yolo_export.checkpoint import read_checkpoint
 from yolo_export.errors import ExportError
 from yolo_export.expected import make_golden
-from yolo_export.staging import Staging
-from yolo_export.targets import OnnxIntermediate, create_target
+from yolo_export.foreign import open_foreign
+from yolo_export.source import SizeHW, Source
+from yolo_export.targets import create_target
 from yolo_export.verify import Verification, expected_results, verify_target
-
-DEFAULT_SIZE = 640
-"""Network size when neither the user nor the checkpoint names one: what YOLOv5's training defaults to."""
-
-_PAD_VALUE = 114
-"""Grey level of the letterbox border in YOLOv5's and YOLOv5-Lite's training, all releases."""
 
 
 @dataclass(frozen=True)
@@ -40,56 +37,57 @@ class ExportReport:
 
 
 def export_bundle(
-    source: Path | Checkpoint,
+    source: Path | Source,
     targets: Sequence[str],
     *,
     out: Path | None = None,
     size_hw: tuple[int, int] | None = None,
     opset: int | None = None,
+    import_options: ImportOptions | None = None,
     force: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> ExportReport:
-    """Exports a checkpoint into a bundle and verifies every target in its real engine.
+    """Exports a checkpoint, or another tool's ONNX file, into a bundle; verifies every target in its engine.
 
-    A bundle of the same checkpoint that is already there keeps its other targets. Until everything has been
+    A bundle of the same file that is already there keeps its other targets. Until everything has been
     verified the old bundle stays as it is.
 
     Args:
-        source: ``best.pt``, or a checkpoint that has been read or made already.
+        source: ``best.pt`` or ``.onnx``, or a checkpoint that has been read or made already.
         targets: Names of targets: ``onnx``, ``ncnn``.
         out: The bundle folder, ``NAME.edge``; a folder to put it in; None means the working folder.
         size_hw: Default network size of the bundle; None keeps that of the bundle being extended, else takes
-            the size the checkpoint was trained at, else 640.
+            the size that the file names, else 640.
         opset: ONNX operator set; None means the target's default.
-        force: Replace a bundle of another checkpoint, or a damaged one.
+        import_options: What an ONNX file does not say.
+        force: Replace a bundle of another model, or a damaged one.
         progress: Told of each step.
 
     Raises:
         ValueError: A bad argument.
         CheckpointError: The checkpoint cannot be read.
+        BundleError: The ONNX file cannot be imported, or the bundle cannot be written.
         ConversionError: A converter failed.
-        ExportError: The bundle cannot be written, or a target differs from the checkpoint.
+        ExportError: The bundle there cannot be extended, the ONNX file has no raw heads to be found, or a
+            target differs from its source.
     """
     converters = [create_target(name) for name in dict.fromkeys(targets)]
     if not converters:
         raise ValueError("no target was given")
-    place = _bundle_place(source.path if isinstance(source, Checkpoint) else source, out)
+    place = _bundle_place(source if isinstance(source, Path) else source.path, out)
     with Staging(place) as staging:
-        if isinstance(source, Checkpoint):
-            checkpoint = source
-        else:
-            progress(f"reading {source}")
-            checkpoint = read_checkpoint(source)
-        old = _bundle_to_extend(place, checkpoint, force)
-        size_hw, notes = _choose_size(size_hw, checkpoint, old)
-        model_input = _model_input(checkpoint, size_hw)
+        if isinstance(source, Path):
+            source = _open(source, size_hw, import_options, progress)
+        old = _bundle_to_extend(place, source, force)
+        size_hw, notes = _choose_size(size_hw, source, old)
+        model_input = source.model_input(size_hw)
 
-        intermediate = OnnxIntermediate(checkpoint, opset=opset)
+        intermediate = source.intermediate(opset)
         entries: list[dict[str, Any]] = []
         versions: dict[str, str] = {}
         for converter in converters:
             result = converter.convert(
-                checkpoint,
+                source,
                 staging.folder,
                 size_hw=size_hw,
                 opset=opset,
@@ -101,19 +99,19 @@ def export_bundle(
             versions.update(result.versions)
         engines = [entry["engine"] for entry in entries]
 
-        manifest = _manifest(checkpoint, model_input, versions)
+        manifest = _manifest(source, model_input, versions)
         if old is not None:
             _keep_other_targets(old, staging.folder, engines, manifest)
         manifest["targets"] += entries
         progress("computing golden results")
-        make_golden(checkpoint, model_input).save(staging.folder / GOLDEN)
+        make_golden(source, model_input).save(staging.folder / GOLDEN)
         _write_manifest(staging.folder, manifest)
 
-        expected = expected_results(checkpoint, model_input)
+        expected = expected_results(source, model_input)
         verifications = []
         for engine in engines:
             progress(f"verifying in {engine}")
-            verifications.append(verify_target(staging.folder, engine, expected))
+            verifications.append(verify_target(staging.folder, engine, expected, source.kind))
         manifest["verification"] += [row.to_dict() for row in verifications]
         _write_manifest(staging.folder, manifest)
         load_bundle(staging.folder)
@@ -122,11 +120,23 @@ def export_bundle(
             for entry in entries
         }
         staging.move_into_place()
-    return ExportReport(place, verifications, sizes, [*checkpoint.notes, *notes])
+    return ExportReport(place, verifications, sizes, [*source.notes, *notes])
 
 
-def _bundle_place(checkpoint_path: Path, out: Path | None) -> Path:
-    name = f"{checkpoint_path.stem}.edge"
+def _open(
+    path: Path, size_hw: SizeHW | None, options: ImportOptions | None, progress: Callable[[str], None]
+) -> Source:
+    if path.suffix.lower() == ".onnx":
+        progress(f"looking at {path}")
+        return open_foreign(path, replace(options or ImportOptions(), size_hw=size_hw))
+    if options is not None and options != ImportOptions(size_hw=options.size_hw):
+        raise ValueError(f"import options are for .onnx files; the checkpoint {path} says it itself")
+    progress(f"reading {path}")
+    return read_checkpoint(path)
+
+
+def _bundle_place(path: Path, out: Path | None) -> Path:
+    name = f"{path.stem}.edge"
     if out is None:
         return Path(name)
     if out.suffix == ".edge":
@@ -136,7 +146,7 @@ def _bundle_place(checkpoint_path: Path, out: Path | None) -> Path:
     raise ValueError(f"out is {out}; it must be NAME.edge or an existing folder")
 
 
-def _bundle_to_extend(place: Path, checkpoint: Checkpoint, force: bool) -> Bundle | None:
+def _bundle_to_extend(place: Path, source: Source, force: bool) -> Bundle | None:
     """The bundle already there, if its other targets are to be kept."""
     if not is_bundle(place):
         return None
@@ -148,51 +158,51 @@ def _bundle_to_extend(place: Path, checkpoint: Checkpoint, force: bool) -> Bundl
         if force:
             return None
         raise ExportError(f"cannot extend the bundle that is there: {error}; --force replaces it") from None
-    made_of = old.provenance.get("checkpoint_sha256")
-    if made_of == checkpoint.sha256:
-        return old
-    if force:
-        return None
-    raise ExportError(
-        f"{place} was made from another checkpoint (sha256 {str(made_of)[:12]}…, this one is "
-        f"{checkpoint.sha256[:12]}…); --force replaces it, --out writes elsewhere"
-    )
+    difference = _difference(old, source)
+    if difference and not force:
+        raise ExportError(f"{place} {difference}; --force replaces it, --out writes elsewhere")
+    return None if difference else old
 
 
-def _choose_size(
-    given: tuple[int, int] | None, checkpoint: Checkpoint, old: Bundle | None
-) -> tuple[tuple[int, int], list[str]]:
-    stride = max(checkpoint.strides)
+def _difference(old: Bundle, source: Source) -> str:
+    """Why a bundle's targets cannot stand beside new ones; empty when they can."""
+    key = next(key for key in source.provenance if key.endswith("_sha256"))
+    made_of = old.provenance.get(key)
+    if made_of != source.sha256:
+        return (
+            f"was made from another {source.kind} (sha256 {str(made_of)[:12]}…, this one is "
+            f"{source.sha256[:12]}…)"
+        )
+    outputs = [output for target in old.targets for output in target.outputs]
+    if any((output.layout, output.activation) != ("c,h,w", "none") for output in outputs):
+        return "was made with yolo-edge import, which leaves the outputs as they are"
+    if [head.stride for head in old.heads] != list(source.strides):
+        return "has its heads in another order"
+    return ""
+
+
+def _choose_size(given: SizeHW | None, source: Source, old: Bundle | None) -> tuple[SizeHW, list[str]]:
+    stride = max(source.strides)
+    if source.fixed_hw is not None:
+        return source.fixed_hw, []
     if given is not None:
         validate_size(given, stride)
         return given, []
     if old is not None:
         return old.input.size_hw, []
-    trained = checkpoint.training.get("imgsz")
-    if isinstance(trained, int) and trained >= stride and trained % stride == 0:
-        return (trained, trained), []
-    note = f"the checkpoint does not say its image size; {DEFAULT_SIZE} was taken (--imgsz sets it)"
-    return (DEFAULT_SIZE, DEFAULT_SIZE), [note]
+    if source.size_hw is not None:
+        return source.size_hw, []
+    side = -(-DEFAULT_SIZE // stride) * stride
+    return (side, side), [
+        f"the {source.kind} does not say its image size; {side} was taken (--imgsz sets it)"
+    ]
 
 
-def _model_input(checkpoint: Checkpoint, size_hw: tuple[int, int]) -> ModelInput:
-    scale = 1 / 255
-    return ModelInput(
-        channels="rgb",
-        mean=(0.0, 0.0, 0.0),
-        scale=(scale, scale, scale),
-        pad_value=_PAD_VALUE,
-        letterbox="rect",
-        size_hw=size_hw,
-        stride=max(checkpoint.strides),
-    )
-
-
-def _manifest(checkpoint: Checkpoint, model_input: ModelInput, versions: dict[str, str]) -> dict[str, Any]:
+def _manifest(source: Source, model_input: ModelInput, versions: dict[str, str]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "requires": [],
-        "model": {"family": checkpoint.family, "task": "detect", "names": checkpoint.names},
+        "model": {"family": source.family, "task": "detect", "names": list(source.names)},
         "input": {
             "channels": model_input.channels,
             "mean": list(model_input.mean),
@@ -204,13 +214,11 @@ def _manifest(checkpoint: Checkpoint, model_input: ModelInput, versions: dict[st
         },
         "heads": [
             {"stride": stride, "anchors_px": [list(anchor) for anchor in anchors]}
-            for stride, anchors in zip(checkpoint.strides, checkpoint.anchors_px)
+            for stride, anchors in zip(source.strides, source.anchors_px)
         ],
         "targets": [],
         "provenance": {
-            "checkpoint": checkpoint.path.name,
-            "checkpoint_sha256": checkpoint.sha256,
-            "training": dict(checkpoint.training),
+            **source.provenance,
             "versions": {"yolo_edge": __version__, **versions},
         },
         "verification": [],

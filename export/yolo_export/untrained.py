@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from yolo_edge.scene import draw_scene
 from yolo_export.checkpoint import Checkpoint
 from yolo_export.configs import load_config
 from yolo_export.errors import ConfigError
 from yolo_export.models import ConvExcite, Detect, Network
-from yolo_export.scene import draw_scene
 from yolo_export.yaml_network import YamlNetwork, build_network
 
 __all__ = ["describe_config", "untrained_checkpoint"]

@@ -1,4 +1,4 @@
-"""Runs an exported target in its real engine and compares it with the checkpoint."""
+"""Runs an exported target in its real engine and compares it with the source."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from yolo_edge.agreement import box_agreement
 from yolo_edge.bundle import ModelInput, load_bundle
-from yolo_edge.check import MIN_BOX_AGREEMENT, check_bundle, max_head_error
+from yolo_edge.check import MIN_BOX_AGREEMENT, agreement_with_heads, check_bundle, max_head_error
 from yolo_edge.detector import Detector
 from yolo_edge.options import DetectOptions
-from yolo_export.checkpoint import Checkpoint
+from yolo_edge.scene import draw_scene
 from yolo_export.errors import ExportError
 from yolo_export.expected import Expected, compute_expected
-from yolo_export.scene import draw_scene
+from yolo_export.source import Source
 
 _SCENES = ((9, 16), (4, 3), (1, 1))
 """Height to width of the pictures: three different shapes of the input tensor."""
@@ -28,7 +27,7 @@ _TIMED_RUNS = 5
 
 @dataclass(frozen=True)
 class Verification:
-    """How an exported target compares with the checkpoint."""
+    """How an exported target compares with its source."""
 
     engine: str
     weights: str
@@ -52,27 +51,28 @@ class Verification:
         }
 
 
-def expected_results(checkpoint: Checkpoint, model_input: ModelInput) -> list[Expected]:
-    """The checkpoint's results for pictures of several shapes at the bundle's size."""
+def expected_results(source: Source, model_input: ModelInput) -> list[Expected]:
+    """The source's results for pictures of several shapes at the bundle's size."""
     largest = max(model_input.size_hw)
     results = []
     for seed, (rows, columns) in enumerate(_SCENES):
         unit = round(1.2 * largest / max(rows, columns))
         image = draw_scene((unit * rows, unit * columns), seed)
-        results.append(compute_expected(checkpoint, model_input, image, model_input.size_hw))
+        results.append(compute_expected(source, model_input, image, model_input.size_hw))
     return results
 
 
-def verify_target(folder: Path, engine: str, expected: list[Expected]) -> Verification:
+def verify_target(folder: Path, engine: str, expected: list[Expected], kind: str) -> Verification:
     """Verifies the target of one engine in a bundle folder.
 
     Args:
         folder: A complete bundle.
         engine: Which of its targets.
-        expected: The checkpoint's results, from :func:`expected_results`.
+        expected: The source's results, from :func:`expected_results`.
+        kind: What to call the source in messages.
 
     Raises:
-        ExportError: The target differs from the checkpoint by more than the engine's tolerance.
+        ExportError: The target differs from its source by more than the engine's tolerance.
     """
     bundle = load_bundle(folder)
     golden = check_bundle(bundle, engine)
@@ -81,8 +81,20 @@ def verify_target(folder: Path, engine: str, expected: list[Expected]) -> Verifi
         for truth in expected:
             heads = detector.compute_heads(truth.tensor)
             errors.append(max_head_error(heads, truth.heads))
-            found = detector.detect(truth.image, options=DetectOptions(conf=truth.conf))
-            agreements.append(box_agreement(found, truth.detections))
+            options = DetectOptions(conf=truth.conf)
+            found = detector.detect(truth.image, options=options)
+            agreements.append(
+                agreement_with_heads(
+                    found,
+                    truth.detections,
+                    bundle,
+                    truth.heads,
+                    tensor_hw=(truth.tensor.shape[2], truth.tensor.shape[3]),
+                    source_hw=truth.image.shape[:2],
+                    options=options,
+                    head_tolerance=detector.head_tolerance,
+                )
+            )
         result = Verification(
             engine=engine,
             weights=detector.target.weights,
@@ -97,7 +109,7 @@ def verify_target(folder: Path, engine: str, expected: list[Expected]) -> Verifi
         raise ExportError("the letterbox of this machine differs between two runs; please report this")
     if not (result.max_head_error <= tolerance and result.box_agreement >= MIN_BOX_AGREEMENT):
         raise ExportError(
-            f"{engine} does not compute what the checkpoint does: raw heads differ by up to "
+            f"{engine} does not compute what the {kind} does: raw heads differ by up to "
             f"{result.max_head_error:.2g} (allowed: {tolerance:.0e}), {result.box_agreement:.1%} of the "
             f"boxes agree (needed: {MIN_BOX_AGREEMENT:.0%}). Nothing was replaced."
         )

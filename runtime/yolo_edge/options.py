@@ -12,6 +12,12 @@ ClassSelection = Optional[Sequence[Union[int, str]]]
 PRECISIONS = ("auto", "fp32", "fp16-storage", "fp16", "bf16")
 """Kinds of arithmetic that a user can ask for, see :func:`yolo_edge.engines.choose_precision`."""
 
+DEFAULT_SIZE = 640
+"""Network size of a model that takes any and names none: what YOLOv5's tools default to."""
+
+PAD_VALUE = 114
+"""Grey level of the letterbox border in YOLOv5's and YOLOv5-Lite's tools, all releases."""
+
 
 @dataclass(frozen=True)
 class DetectOptions:

@@ -9,7 +9,6 @@ import secrets
 import shutil
 from pathlib import Path
 from types import TracebackType
-from typing import ClassVar
 
 from yolo_edge.bundle import is_bundle
 from yolo_edge.errors import BundleError
@@ -28,20 +27,17 @@ class Staging:
         BundleError: The folder cannot be made, or something that is not a bundle stands in its place.
     """
 
-    failure: ClassVar[type[RuntimeError]] = BundleError
-    """What is raised; the export wing has an error of its own."""
-
     def __init__(self, place: Path) -> None:
         self.place = place
         if (place.exists() or place.is_symlink()) and not is_bundle(place):
-            raise self.failure(f"{place} exists and is not a bundle; it is left alone. Choose another --out")
+            raise BundleError(f"{place} exists and is not a bundle; it is left alone. Choose another --out")
         self.folder = place.parent / f".{place.name}.{os.getpid()}-{secrets.token_hex(3)}.tmp"
 
     def __enter__(self) -> Staging:
         try:
             self.folder.mkdir(parents=True)
         except OSError as error:
-            raise self.failure(f"{self.place.parent}: cannot be written: {error.strerror}") from None
+            raise BundleError(f"{self.place.parent}: cannot be written: {error.strerror}") from None
         return self
 
     def __exit__(
@@ -75,7 +71,7 @@ class Staging:
         number = ctypes.get_errno()
         if number in (errno.ENOSYS, errno.EINVAL):
             return False
-        raise self.failure(f"{self.place}: cannot be replaced: {os.strerror(number)}")
+        raise BundleError(f"{self.place}: cannot be replaced: {os.strerror(number)}")
 
 
 def _sync(path: Path) -> None:

@@ -12,7 +12,7 @@ from runtimes import RUNTIMES, runtime_options
 from yolo_edge import Detections, DetectOptions, Detector, _core, load_bundle
 from yolo_edge.agreement import box_agreement
 from yolo_edge.errors import BundleError, EngineError, MissingExtraError
-from yolo_export.scene import draw_scene
+from yolo_edge.scene import draw_scene
 
 IMAGE = draw_scene((90, 160), 1)
 

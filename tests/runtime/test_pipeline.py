@@ -9,9 +9,9 @@ import pytest
 from yolo_edge import Detections, DetectOptions, Detector, SourceError, watch
 from yolo_edge.pipeline import RunStatistics, run
 from yolo_edge.progress import Progress
+from yolo_edge.scene import draw_scene
 from yolo_edge.sinks import Sink
 from yolo_edge.sources import FailedFrame, Frame, open_sources
-from yolo_export.scene import draw_scene
 
 IMAGES = [draw_scene((90, 160), seed) for seed in range(5)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
@@ -13,8 +13,9 @@ from yolo_export.checkpoint.records import Instance, TensorRef, clip
 from yolo_export.checkpoint.weights import Weights
 from yolo_export.errors import CheckpointError
 from yolo_export.models import Network
+from yolo_export.source import SizeHW
 
-__all__ = ["Anchors", "HeadFacts", "head_facts", "read_names", "training_facts"]
+__all__ = ["Anchors", "HeadFacts", "head_facts", "read_names", "trained_size", "training_facts"]
 
 #: Width and height in px of each anchor of one head.
 Anchors = list[tuple[float, float]]
@@ -153,6 +154,12 @@ def training_facts(checkpoint: Mapping[Any, Any]) -> dict[str, Fact]:
             if found.get(name) is None:
                 found[name] = value
     return {key: fact for key, value in found.items() if (fact := _fact(value)) is not None}
+
+
+def trained_size(training: Mapping[str, Fact], strides: Sequence[int]) -> SizeHW | None:
+    """(height, width) in px that a network was trained at, if that is known and its strides divide it."""
+    side, stride = training.get("imgsz"), max(strides)
+    return (side, side) if type(side) is int and side >= stride and side % stride == 0 else None
 
 
 def _fact(value: Any) -> Fact | None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
+import torch
+
+from yolo_edge.bundle import ModelInput
+from yolo_edge.options import PAD_VALUE
 from yolo_export.checkpoint.allowlist import OTHER_TASKS, WRAPPERS
 from yolo_export.checkpoint.assemble import Assembly
-from yolo_export.checkpoint.facts import Anchors, Fact, head_facts, read_names, training_facts
+from yolo_export.checkpoint.facts import Anchors, Fact, head_facts, read_names, trained_size, training_facts
 from yolo_export.checkpoint.formats import open_archive
 from yolo_export.checkpoint.placing import Placed, load_placed, not_finite
 from yolo_export.checkpoint.probe import head_shapes
@@ -18,7 +23,11 @@ from yolo_export.checkpoint.state_dict import find_state_dict, fit_state_dict
 from yolo_export.checkpoint.weights import Weights
 from yolo_export.errors import CheckpointError
 from yolo_export.models import Network
+from yolo_export.source import FloatArray, SizeHW
 from yolo_export.yaml_network import YamlNetwork
+
+if TYPE_CHECKING:
+    from yolo_export.targets import Intermediate
 
 __all__ = ["Checkpoint", "read_checkpoint"]
 
@@ -59,6 +68,52 @@ class Checkpoint:
     parameters: int
     training: dict[str, Fact] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+    kind: ClassVar[str] = "checkpoint"
+    fixed_hw: ClassVar[None] = None
+
+    @property
+    def size_hw(self) -> SizeHW | None:
+        """Network size in px that it was trained at, where it says so and its strides divide it."""
+        return trained_size(self.training, self.strides)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """As `Source` says."""
+        return {
+            "checkpoint": self.path.name,
+            "checkpoint_sha256": self.sha256,
+            "training": dict(self.training),
+        }
+
+    def model_input(self, size_hw: SizeHW) -> ModelInput:
+        """As all training of these families makes tensors of images."""
+        scale = 1 / 255
+        return ModelInput(
+            channels="rgb",
+            mean=(0.0, 0.0, 0.0),
+            scale=(scale, scale, scale),
+            pad_value=PAD_VALUE,
+            letterbox="rect",
+            size_hw=size_hw,
+            stride=max(self.strides),
+        )
+
+    def compute_heads(self, tensor: FloatArray) -> tuple[FloatArray, ...]:
+        """Raw heads of one image, in float32 PyTorch; see `Source`."""
+        with torch.inference_mode():
+            heads = tuple(head[0].numpy() for head in self.network(torch.from_numpy(tensor)))
+        if not all(np.isfinite(head).all() for head in heads):
+            raise CheckpointError(
+                f"{self.path}: the network gives values that are not finite; its weights are damaged"
+            )
+        return heads
+
+    def intermediate(self, opset: int | None) -> Intermediate:
+        """As `Source` says."""
+        from yolo_export.targets import OnnxIntermediate
+
+        return OnnxIntermediate(self, opset=opset)
 
 
 def read_checkpoint(path: str | PathLike[str], cfg: str | None = None) -> Checkpoint:

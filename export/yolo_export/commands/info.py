@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yolo_edge.options import parse_size, validate_size
+from yolo_edge.options import DEFAULT_SIZE, parse_size, validate_size
 from yolo_edge.packages import require
 from yolo_edge.table import format_table
 
@@ -23,7 +23,6 @@ __all__ = ["add_arguments", "run"]
 _TEXT_WIDTH = 110
 #: Bytes of a number that is read or written, in float32.
 _BYTES_PER_NUMBER = 4
-_DEFAULT_SIZE = 640
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the command."""
     parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, nargs="?", help="best.pt")
     parser.add_argument(
-        "--cfg", metavar="NAME", help="a network by name or YAML file instead of a checkpoint"
+        "--cfg",
+        metavar="NAME",
+        help="a network by name or YAML file: untrained, or the one that CHECKPOINT, a state dict or "
+        "safetensors file, has the weights of",
     )
     parser.add_argument(
         "--imgsz", metavar="SIZE", help="image size, N or HEIGHTxWIDTH (default: as trained, else 640)"
@@ -65,15 +67,18 @@ def run(args: argparse.Namespace) -> int:
         ConfigError: The YAML file does not describe a network.
         OSError: The picture cannot be written.
     """
-    if (args.checkpoint is None) == (args.cfg is None):
-        raise ValueError("give either a CHECKPOINT or --cfg NAME")
+    if args.checkpoint is None and args.cfg is None:
+        raise ValueError("give a CHECKPOINT, --cfg NAME, or both for weights without a network")
     if args.graph is not None and args.graph.suffix != ".svg":
         raise ValueError(f"--graph is {args.graph}; it must end in .svg")
     given = parse_size(args.imgsz) if args.imgsz else None
     require("torch", "yolo-export", "pip install torch==2.13.0, then pip install 'yolo-edge[export]'")
     from yolo_export.layer_table import layer_table
 
-    subject = _from_checkpoint(args.checkpoint) if args.cfg is None else _from_config(args.cfg)
+    if args.checkpoint is None:
+        subject = _from_config(args.cfg)
+    else:
+        subject = _from_checkpoint(args.checkpoint, args.cfg)
     size_hw = _size(subject, given)
     rows = layer_table(subject.network, size_hw)
     for note in subject.notes:
@@ -89,10 +94,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _from_checkpoint(path: Path) -> Subject:
+def _from_checkpoint(path: Path, cfg: str | None) -> Subject:
     from yolo_export.checkpoint import read_checkpoint
 
-    found = read_checkpoint(path)
+    found = read_checkpoint(path, cfg)
     return Subject(
         path.name,
         found.network,
@@ -122,14 +127,13 @@ def _from_config(name: str) -> Subject:
 
 
 def _size(subject: Subject, given: tuple[int, int] | None) -> tuple[int, int]:
+    from yolo_export.checkpoint.facts import trained_size
+
     stride = max(subject.strides)
     if given is not None:
         validate_size(given, stride)
         return given
-    trained = subject.training.get("imgsz")
-    if isinstance(trained, int) and trained >= stride and trained % stride == 0:
-        return trained, trained
-    return _DEFAULT_SIZE, _DEFAULT_SIZE
+    return trained_size(subject.training, subject.strides) or (DEFAULT_SIZE, DEFAULT_SIZE)
 
 
 def _as_text(subject: Subject, rows: list[LayerRow], size_hw: tuple[int, int]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from yolo_export.targets import ncnn as _ncnn  # noqa: F401  (fills the registry)
 from yolo_export.targets import onnx as _onnx  # noqa: F401
 from yolo_export.targets.base import Target, TargetResult, create_target, target_names
-from yolo_export.targets.intermediate import DEFAULT_OPSET, OPSETS, OnnxIntermediate
+from yolo_export.targets.intermediate import DEFAULT_OPSET, OPSETS, Intermediate, OnnxIntermediate
 
 __all__ = [
     "DEFAULT_OPSET",
     "OPSETS",
+    "Intermediate",
     "OnnxIntermediate",
     "Target",
     "TargetResult",

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, ClassVar
 
 from yolo_edge.engines import engine_class
-from yolo_export.targets.intermediate import OnnxIntermediate
+from yolo_export.targets.intermediate import Intermediate
 
 if TYPE_CHECKING:
-    from yolo_export.checkpoint import Checkpoint
+    from yolo_export.source import Source
 
 __all__ = ["Target", "TargetResult", "create_target", "register_target", "target_names"]
 
@@ -32,70 +32,83 @@ class TargetResult:
 
 
 class Target(ABC):
-    """Converts checkpoints for one engine. The base owns the arguments; a target implements `_convert`."""
+    """Converts models for one engine. The base owns the arguments; a target implements `_convert`."""
 
     #: Name in ``bundle.json``.
     engine: ClassVar[str]
 
     def convert(
         self,
-        checkpoint: Checkpoint,
+        source: Source,
         folder: Path,
         *,
         size_hw: tuple[int, int],
         opset: int | None = None,
         progress: Callable[[str], None] = lambda _: None,
-        intermediate: OnnxIntermediate | None = None,
+        intermediate: Intermediate | None = None,
     ) -> TargetResult:
         """Write the target's files.
 
-        The files take any height and width that are multiples of the largest stride, one image at a time.
+        The files take one image at a time, of any height and width that are multiples of the largest stride
+        unless the source takes only one size.
 
         Args:
-            checkpoint: What to convert.
+            source: What to convert.
             folder: Existing folder that the files are written into.
             size_hw: Height and width in px that the user asked for.
             opset: ONNX operator set; None for `DEFAULT_OPSET`.
             progress: Gets a short line before each long step.
-            intermediate: The ONNX form of the same checkpoint, if another target has made it already.
+            intermediate: The ONNX form of the same source, if another target has made it already.
 
         Raises:
             ValueError: A size or operator set that is not possible.
             MissingExtraError: A package of the extra ``export`` is not installed.
             ConversionError: A converter failed.
         """
-        stride = max(checkpoint.strides)
+        stride = max(source.strides)
         if len(size_hw) != 2 or any(side < stride or side % stride for side in size_hw):
             raise ValueError(f"size (height, width) is {tuple(size_hw)}; both must be multiples of {stride}")
         if intermediate is None:
-            intermediate = OnnxIntermediate(checkpoint, opset=opset)
-        elif not intermediate.fits(checkpoint, opset):
-            raise ValueError("the intermediate was made from another checkpoint or for another operator set")
+            intermediate = source.intermediate(opset)
+        elif not intermediate.fits(source, opset):
+            raise ValueError("the intermediate was made from another model or for another operator set")
         return self._convert(intermediate, folder, progress)
 
     @abstractmethod
     def _convert(
-        self, intermediate: OnnxIntermediate, folder: Path, progress: Callable[[str], None]
+        self, intermediate: Intermediate, folder: Path, progress: Callable[[str], None]
     ) -> TargetResult:
         """Write the files and describe them."""
 
     def _entry(
-        self, files: dict[str, str], input_name: str, input_layout: str, outputs: list[str]
+        self,
+        intermediate: Intermediate,
+        files: dict[str, str],
+        input_name: str,
+        input_layout: str,
+        outputs: list[str],
     ) -> dict[str, Any]:
-        """A float32 entry with raw heads and open height and width.
+        """A float32 entry with raw heads.
 
         Args:
+            intermediate: What the files were made from.
             files: File name by role.
             input_name: Name of the input in the file.
             input_layout: ``nchw`` or ``chw``.
-            outputs: Name of each head in the file, in the order of the checkpoint.
+            outputs: Name of each head in the file, in the order of the source.
         """
+        fixed_hw = intermediate.fixed_hw
         return {
             "engine": self.engine,
             "weights": "fp32",
             "compute": list(engine_class(self.engine).open_compute),
             "files": files,
-            "input": {"name": input_name, "dtype": "float32", "layout": input_layout, "shapes": "dynamic"},
+            "input": {
+                "name": input_name,
+                "dtype": "float32",
+                "layout": input_layout,
+                "shapes": [list(fixed_hw)] if fixed_hw else "dynamic",
+            },
             "outputs": [
                 {"name": name, "head": head, "layout": "c,h,w", "activation": "none", "dtype": "float32"}
                 for head, name in enumerate(outputs)

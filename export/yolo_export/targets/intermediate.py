@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import tempfile
 import warnings
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -13,8 +14,9 @@ from yolo_export.errors import ConversionError
 
 if TYPE_CHECKING:
     from yolo_export.checkpoint import Checkpoint
+    from yolo_export.source import SizeHW, Source
 
-__all__ = ["DEFAULT_OPSET", "INPUT_NAME", "INSTALL", "OPSETS", "OnnxIntermediate"]
+__all__ = ["DEFAULT_OPSET", "INPUT_NAME", "INSTALL", "OPSETS", "Intermediate", "OnnxIntermediate"]
 
 #: onnxruntime reads it since 1.12. Newer sets have nothing that these networks use, and older readers refuse
 #: them.
@@ -29,31 +31,24 @@ INPUT_NAME = "images"
 _PURPOSE = "exporting to ONNX"
 
 
-class OnnxIntermediate:
-    """Makes the ONNX form of a checkpoint once, when it is first asked for.
+class Intermediate(ABC):
+    """The ONNX form of a source, made when it is first asked for.
 
-    The graph has the input ``images`` (1, 3, H, W), float32, 0 to 1, and one output of raw numbers per head.
-    H and W are open. The same checkpoint and package versions give the same bytes.
+    The graph has the input ``images`` (1, 3, H, W), float32, and one output of raw numbers per head. H and W
+    are open unless the source takes only one size.
 
     Args:
-        checkpoint: What to export.
-        opset: ONNX operator set; None for `DEFAULT_OPSET`.
-
-    Raises:
-        ValueError: The operator set is not one that the exporter can write.
+        source: What to export.
     """
 
-    def __init__(self, checkpoint: Checkpoint, *, opset: int | None = None) -> None:
-        self._opset = DEFAULT_OPSET if opset is None else opset
-        if self._opset not in OPSETS:
-            raise ValueError(f"opset is {opset}; allowed: {OPSETS[0]} to {OPSETS[-1]}")
-        self._checkpoint = checkpoint
+    def __init__(self, source: Source) -> None:
+        self._source = source
         self._model: bytes | None = None
 
     @property
     def output_names(self) -> list[str]:
-        """``head_<stride>`` for each head in the order of the checkpoint; numbered where strides repeat."""
-        strides = self._checkpoint.strides
+        """``head_<stride>`` for each head in the order of the source; numbered where strides repeat."""
+        strides = self._source.strides
         if len(set(strides)) == len(strides):
             return [f"head_{stride}" for stride in strides]
         return [f"head_{stride}_{index}" for index, stride in enumerate(strides)]
@@ -61,17 +56,21 @@ class OnnxIntermediate:
     @property
     def stride(self) -> int:
         """The largest stride in px."""
-        return max(self._checkpoint.strides)
+        return max(self._source.strides)
 
     @property
+    def fixed_hw(self) -> SizeHW | None:
+        """The only height and width that the graph takes; None where they are open."""
+        return self._source.fixed_hw
+
+    @property
+    @abstractmethod
     def versions(self) -> dict[str, str]:
         """Versions of the packages that made the model."""
-        return {package: importlib.metadata.version(package) for package in ("torch", "onnx", "onnxsim")}
 
-    def fits(self, checkpoint: Checkpoint, opset: int | None) -> bool:
-        """Whether this is the intermediate of a checkpoint for an operator set."""
-        wanted = DEFAULT_OPSET if opset is None else opset
-        return self._checkpoint is checkpoint and self._opset == wanted
+    def fits(self, source: Source, opset: int | None) -> bool:
+        """Whether this is the intermediate of a source for an operator set."""
+        return self._source is source
 
     def model(self, progress: Callable[[str], None] = lambda _: None) -> bytes:
         """The ONNX file.
@@ -86,13 +85,51 @@ class OnnxIntermediate:
         if self._model is None:
             onnx = require("onnx", _PURPOSE, INSTALL)
             onnxsim = require("onnxsim", _PURPOSE, INSTALL)
-            progress("tracing the network to ONNX")
-            traced = self._trace(onnx)
+            graph = self._graph(onnx, progress)
             progress("simplifying the ONNX graph")
-            self._model = self._simplify(onnx, onnxsim, traced)
+            simplified = self._rewritten(onnx, _simplify(onnx, onnxsim, graph))
+            self._model = _finish(onnx, simplified, self.output_names)
         return self._model
 
-    def _trace(self, onnx: Any) -> Any:
+    @abstractmethod
+    def _graph(self, onnx: Any, progress: Callable[[str], None]) -> Any:
+        """The graph before it is simplified."""
+
+    def _rewritten(self, onnx: Any, model: Any) -> Any:
+        """The simplified graph, with what converters do not know replaced."""
+        return model
+
+
+class OnnxIntermediate(Intermediate):
+    """The ONNX form of a checkpoint; the same checkpoint and package versions give the same bytes.
+
+    Args:
+        checkpoint: What to export.
+        opset: ONNX operator set; None for `DEFAULT_OPSET`.
+
+    Raises:
+        ValueError: The operator set is not one that the exporter can write.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, *, opset: int | None = None) -> None:
+        self._opset = DEFAULT_OPSET if opset is None else opset
+        if self._opset not in OPSETS:
+            raise ValueError(f"opset is {opset}; allowed: {OPSETS[0]} to {OPSETS[-1]}")
+        super().__init__(checkpoint)
+        self._checkpoint = checkpoint
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Versions of the packages that made the model."""
+        return {package: importlib.metadata.version(package) for package in ("torch", "onnx", "onnxsim")}
+
+    def fits(self, source: Source, opset: int | None) -> bool:
+        """As the base says."""
+        wanted = DEFAULT_OPSET if opset is None else opset
+        return self._source is source and self._opset == wanted
+
+    def _graph(self, onnx: Any, progress: Callable[[str], None]) -> Any:
+        progress("tracing the network to ONNX")
         import torch
 
         from yolo_export.lower import lower
@@ -119,15 +156,21 @@ class OnnxIntermediate:
             )
             return onnx.load(str(path))
 
-    def _simplify(self, onnx: Any, onnxsim: Any, traced: Any) -> bytes:
-        simplified, equal = onnxsim.simplify(traced)
-        if not equal:
-            raise ConversionError("onnxsim changed what the graph computes; try another version of onnxsim")
-        # Readers refuse a file format newer than they are, so state the oldest that has these operators.
-        simplified.ir_version = onnx.helper.find_min_ir_version_for(simplified.opset_import)
-        names = [output.name for output in simplified.graph.output]
-        if names != self.output_names:
-            raise ConversionError(f"the exported graph has the outputs {names}; expected {self.output_names}")
-        onnx.checker.check_model(simplified)
-        model: bytes = simplified.SerializeToString(deterministic=True)
-        return model
+
+def _simplify(onnx: Any, onnxsim: Any, graph: Any) -> Any:
+    """Folds whatever is constant."""
+    simplified, equal = onnxsim.simplify(graph)
+    if not equal:
+        raise ConversionError("onnxsim changed what the graph computes; try another version of onnxsim")
+    # Readers refuse a file format newer than they are, so state the oldest that has these operators.
+    simplified.ir_version = onnx.helper.find_min_ir_version_for(simplified.opset_import)
+    return simplified
+
+
+def _finish(onnx: Any, model: Any, output_names: list[str]) -> bytes:
+    names = [output.name for output in model.graph.output]
+    if names != output_names:
+        raise ConversionError(f"the exported graph has the outputs {names}; expected {output_names}")
+    onnx.checker.check_model(model)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data

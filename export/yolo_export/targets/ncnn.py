@@ -11,7 +11,7 @@ from typing import Any, Callable, ClassVar
 from yolo_edge.packages import require
 from yolo_export.errors import ConversionError
 from yolo_export.targets.base import Target, TargetResult, register_target
-from yolo_export.targets.intermediate import INSTALL, OnnxIntermediate
+from yolo_export.targets.intermediate import INSTALL, Intermediate
 from yolo_export.targets.ncnn_fuse import fuse_channel_shuffle, fuse_swish
 from yolo_export.targets.ncnn_param import check_layers, format_param, parse_param
 
@@ -28,7 +28,7 @@ class NcnnTarget(Target):
     engine: ClassVar[str] = "ncnn"
 
     def _convert(
-        self, intermediate: OnnxIntermediate, folder: Path, progress: Callable[[str], None]
+        self, intermediate: Intermediate, folder: Path, progress: Callable[[str], None]
     ) -> TargetResult:
         pnnx = require("pnnx", "the ncnn target", INSTALL)
         files = {"param": "model.ncnn.param", "bin": "model.ncnn.bin"}
@@ -36,7 +36,7 @@ class NcnnTarget(Target):
         progress("converting to ncnn with pnnx")
         # pnnx leaves a dozen files beside its input, so it gets a folder of its own.
         with tempfile.TemporaryDirectory() as workshop:
-            _run_pnnx(pnnx, model, Path(workshop), intermediate.stride)
+            _run_pnnx(pnnx, model, Path(workshop), intermediate)
             layers = parse_param((Path(workshop) / files["param"]).read_text(encoding="ascii"))
             weights = (Path(workshop) / files["bin"]).read_bytes()
         check_layers(layers)
@@ -51,24 +51,21 @@ class NcnnTarget(Target):
         (folder / files["param"]).write_text(format_param(layers), encoding="ascii")
         (folder / files["bin"]).write_bytes(weights)
         versions = {**intermediate.versions, "pnnx": importlib.metadata.version("pnnx")}
-        return TargetResult(self._entry(files, inputs[0], "chw", outputs), versions)
+        return TargetResult(self._entry(intermediate, files, inputs[0], "chw", outputs), versions)
 
 
-def _run_pnnx(pnnx: Any, model: bytes, workshop: Path, stride: int) -> None:
+def _run_pnnx(pnnx: Any, model: bytes, workshop: Path, intermediate: Intermediate) -> None:
     """Run pnnx in a folder; the names of its files come from ``model.onnx``.
 
     Raises:
         ConversionError: It failed. pnnx can fail with exit code 0, so its files are looked at.
     """
     (workshop / "model.onnx").write_bytes(model)
-    command = [
-        pnnx.EXEC_PATH,
-        "model.onnx",
-        # Two shapes that differ in height and width tell pnnx that both are open.
-        f"inputshape=[1,3,{4 * stride},{6 * stride}]",
-        f"inputshape2=[1,3,{6 * stride},{8 * stride}]",
-        "fp16=0",
-    ]
+    stride, fixed_hw = intermediate.stride, intermediate.fixed_hw
+    # Two shapes that differ in height and width tell pnnx that both are open.
+    sizes = [fixed_hw] if fixed_hw else [(4 * stride, 6 * stride), (6 * stride, 8 * stride)]
+    shapes = [f"inputshape{number}=[1,3,{h},{w}]" for number, (h, w) in zip(("", "2"), sizes)]
+    command = [pnnx.EXEC_PATH, "model.onnx", *shapes, "fp16=0"]
     try:
         done = subprocess.run(
             command,

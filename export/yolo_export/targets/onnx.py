@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Callable, ClassVar
 
 from yolo_export.targets.base import Target, TargetResult, register_target
-from yolo_export.targets.intermediate import INPUT_NAME, OnnxIntermediate
+from yolo_export.targets.intermediate import INPUT_NAME, Intermediate
 
 __all__ = ["OnnxTarget"]
 
@@ -18,9 +18,9 @@ class OnnxTarget(Target):
     engine: ClassVar[str] = "onnxruntime"
 
     def _convert(
-        self, intermediate: OnnxIntermediate, folder: Path, progress: Callable[[str], None]
+        self, intermediate: Intermediate, folder: Path, progress: Callable[[str], None]
     ) -> TargetResult:
         file_name = "model.onnx"
         (folder / file_name).write_bytes(intermediate.model(progress))
-        entry = self._entry({"model": file_name}, INPUT_NAME, "nchw", intermediate.output_names)
+        entry = self._entry(intermediate, {"model": file_name}, INPUT_NAME, "nchw", intermediate.output_names)
         return TargetResult(entry, intermediate.versions)

@@ -1,4 +1,4 @@
-"""Flags that tell what a file of another tool does not say; shared by ``import`` and ``run``."""
+"""Flags that tell what a file of another tool does not say; for ``import``, ``run`` and ``yolo-export``."""
 
 from __future__ import annotations
 
@@ -17,9 +17,16 @@ if TYPE_CHECKING:
 _FLAGS = ("names", "anchors", "strides", "channels", "mean", "scale")
 
 
-def add_import_facts(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Adds the flags; :func:`import_options` reads them."""
-    facts = parser.add_argument_group("what an .onnx or .param file of another tool does not say")
+def add_import_facts(
+    parser: argparse.ArgumentParser, files: str = ".onnx or .param file"
+) -> argparse._ArgumentGroup:
+    """Adds the flags; :func:`import_options` reads them.
+
+    Args:
+        parser: Of the command.
+        files: What they are for.
+    """
+    facts = parser.add_argument_group(f"what an {files} of another tool does not say")
     facts.add_argument(
         "--names",
         metavar="FILE|LIST",
@@ -43,6 +50,11 @@ def add_import_facts(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup
     )
     facts.add_argument("--scale", metavar="X", help="multiplied then; one number or three (default: 1/255)")
     return facts
+
+
+def given_import_facts(args: argparse.Namespace) -> list[str]:
+    """Those of the flags that the user gave."""
+    return [f"--{name}" for name in _FLAGS if getattr(args, name) is not None]
 
 
 def import_options(args: argparse.Namespace) -> ImportOptions:
@@ -81,7 +93,7 @@ def open_model(path: Path, args: argparse.Namespace, progress: Progress) -> Bund
     from yolo_edge.bundle import IMPORTED_SUFFIXES, load_bundle
 
     if path.suffix not in IMPORTED_SUFFIXES or path.is_dir():
-        given = [f"--{name}" for name in _FLAGS if getattr(args, name) is not None]
+        given = given_import_facts(args)
         if given:
             raise ValueError(
                 f"{', '.join(given)} is for .onnx and .param files; the bundle {path} says it itself"

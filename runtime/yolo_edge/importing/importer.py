@@ -19,22 +19,11 @@ from yolo_edge.detector import Detector
 from yolo_edge.engines import engine_class
 from yolo_edge.errors import BundleError
 from yolo_edge.golden import Golden
-from yolo_edge.importing.forms import Form, recognise
-from yolo_edge.importing.heads import ModelFacts, gather_facts
+from yolo_edge.importing.draft import Draft, draft_import
 from yolo_edge.importing.options import ImportOptions
-from yolo_edge.importing.probes import Outputs, Probe, SizeHW, open_probe
-from yolo_edge.options import DetectOptions
+from yolo_edge.options import DEFAULT_SIZE, PAD_VALUE, DetectOptions
 from yolo_edge.scene import draw_scene
 from yolo_edge.staging import Staging
-
-DEFAULT_SIZE = 640
-"""Network size of a file that takes any and names none: what YOLOv5's tools default to."""
-
-_PAD_VALUE = 114
-"""Grey level of the letterbox border in YOLOv5's and YOLOv5-Lite's tools."""
-
-_PROBE_SIZES = ((128, 256), (256, 128))
-"""Multiples of every usual stride; not square, so that height and width cannot be confused."""
 
 _GOLDEN_SEED = 20
 _LOWEST_CONF = 0.01
@@ -54,15 +43,6 @@ class ImportReport:
     """Boxes that the golden picture gave."""
     notes: list[str]
     """What the user should know, one sentence each."""
-
-
-@dataclass(frozen=True)
-class _Draft:
-    probe: Probe
-    form: Form
-    manifest: dict[str, Any]
-    """Its targets name the files where they are; hashes are there."""
-    notes: list[str]
 
 
 def import_model(
@@ -90,15 +70,16 @@ def import_model(
     place = _bundle_place(path, out)
     with Staging(place) as staging:
         progress(f"looking at {path}")
-        draft = _draft(path, options or ImportOptions())
-        _check_place(place, draft, force)
-        target = draft.manifest["targets"][0]
+        draft = draft_import(path, options or ImportOptions())
+        manifest, notes = _manifest(draft)
+        _check_place(place, manifest, force)
+        target = manifest["targets"][0]
         for role, source in draft.probe.files.items():
             name = _BUNDLE_FILES[role]
             shutil.copyfile(source, staging.folder / name)
             target["sha256"][name] = target["sha256"].pop(target["files"][role])
             target["files"][role] = name
-        _write_manifest(staging.folder, draft.manifest)
+        _write_manifest(staging.folder, manifest)
         bundle = load_bundle(staging.folder)
         progress(f"computing golden results in {draft.probe.engine}")
         golden = _make_golden(bundle)
@@ -118,7 +99,7 @@ def import_model(
         classes=len(bundle.names),
         shapes="any" if shapes == "dynamic" else ", ".join(f"{h}x{w}" for h, w in shapes),
         boxes=len(golden.confidence),
-        notes=draft.notes,
+        notes=notes,
     )
 
 
@@ -132,104 +113,20 @@ def open_imported(path: Path, options: ImportOptions | None = None) -> tuple[Bun
         BundleError: The file cannot be imported.
         MissingExtraError: Its engine is not installed.
     """
-    draft = _draft(path, options or ImportOptions())
-    bundle = parse_bundle(draft.manifest, path.parent, imported_from=path)
-    return bundle, [draft.form.describe(), *draft.notes]
+    draft = draft_import(path, options or ImportOptions())
+    manifest, notes = _manifest(draft)
+    bundle = parse_bundle(manifest, path.parent, imported_from=path)
+    return bundle, [draft.form.describe(), *notes]
 
 
-def _draft(path: Path, options: ImportOptions) -> _Draft:
-    probe = open_probe(path)
-    try:
-        form, tensor_hw, shapes, notes = _try(probe, options)
-    except BundleError as error:
-        text = str(error)
-        raise BundleError(text if text.startswith(str(path)) else f"{path}: {text}") from None
-    faults: list[str] = []
-    if probe.fixed_hw and options.size_hw and options.size_hw != probe.fixed_hw:
-        faults.append(
-            f"imgsz is {_text(options.size_hw)}, but the file takes only {_text(probe.fixed_hw)}; leave "
-            "--imgsz out"
-        )
-    facts = gather_facts(form, tensor_hw, options, probe.metadata, faults)
-    size_hw = tensor_hw
-    if shapes == "dynamic":
-        size_hw, more = _choose_size(options, probe, facts.stride, faults)
-        notes += more
-    elif any(side % facts.stride for side in tensor_hw):
-        faults.append(f"its size {_text(tensor_hw)} is not a multiple of its largest stride {facts.stride}")
-    if faults:
-        lines = "".join(f"\n  - {fault}" for fault in faults)
-        raise BundleError(f"{path}: recognised: {form.describe()}; but{lines}")
-    if form.ignored:
-        notes.append(f"outputs that are not needed were left out: {', '.join(form.ignored)}")
-    notes += probe.metadata.notes
-    return _Draft(probe, form, _manifest(path, probe, form, facts, options, size_hw, shapes), notes)
-
-
-def _try(probe: Probe, options: ImportOptions) -> tuple[Form, SizeHW, Any, list[str]]:
-    """Runs the probe pictures; returns the form, the size that showed it, the shapes and notes."""
-    task = probe.metadata.task
-    if not probe.fixed_reason:
-        results = probe.run(_PROBE_SIZES)
-        forms = {size: _recognised(outputs, size, task) for size, outputs in results.items()}
-        if len(forms) == len(_PROBE_SIZES):
-            first, second = forms.values()
-            if isinstance(first, BundleError) and isinstance(second, BundleError):
-                raise first
-            if isinstance(first, Form) and isinstance(second, Form) and first.kind == second.kind:
-                return first, _PROBE_SIZES[0], "dynamic", []
-    reason = probe.fixed_reason or "it fails or gives other outputs at other sizes"
-    size = probe.fixed_hw or options.size_hw or probe.metadata.size_hw
-    if size is None:
-        said = f" ({probe.failure})" if probe.failure else ""
-        raise BundleError(
-            f"it takes images of one size only ({reason}), and does not say which{said}; give it with "
-            "--imgsz, for example --imgsz 640"
-        )
-    outputs = probe.run([size]).get(size)
-    if outputs is None:
-        raise BundleError(
-            f"it does not run at {_text(size)}: {probe.failure or reason}; --imgsz names another size"
-        )
-    try:
-        form = recognise(outputs, size, task)
-    except BundleError as error:
-        hint = "" if probe.fixed_hw else f" (if {_text(size)} is not its size, give it with --imgsz)"
-        raise BundleError(f"{error}{hint}") from None
-    return form, size, [list(size)], [f"it takes images of {_text(size)} only: {reason}"]
-
-
-def _recognised(outputs: Outputs, size: SizeHW, task: str | None) -> Form | BundleError:
-    try:
-        return recognise(outputs, size, task)
-    except BundleError as error:
-        return error
-
-
-def _choose_size(
-    options: ImportOptions, probe: Probe, stride: int, faults: list[str]
-) -> tuple[SizeHW, list[str]]:
-    size = options.size_hw or probe.metadata.size_hw
-    if size is None:
-        side = -(-DEFAULT_SIZE // stride) * stride
-        return (side, side), [f"the file does not say its image size; {side} was taken (--imgsz sets it)"]
-    if any(side % stride for side in size):
-        source = "--imgsz" if options.size_hw else "the size in its metadata,"
-        faults.append(
-            f"{source} {_text(size)} is not a multiple of the largest stride {stride}; set it with --imgsz"
-        )
-    return size, []
-
-
-def _manifest(
-    path: Path,
-    probe: Probe,
-    form: Form,
-    facts: ModelFacts,
-    options: ImportOptions,
-    size_hw: SizeHW,
-    shapes: Any,
-) -> dict[str, Any]:
+def _manifest(draft: Draft) -> tuple[dict[str, Any], list[str]]:
+    """``bundle.json``, its target naming the files where they are, and what the user should know."""
+    probe, form, facts, options = draft.probe, draft.form, draft.facts, draft.options
+    size_hw, notes = draft.size_hw, draft.notes
+    if size_hw is None:
+        side = -(-DEFAULT_SIZE // facts.stride) * facts.stride
+        size_hw = side, side
+        notes = [f"the file does not say its image size; {side} was taken (--imgsz sets it)", *notes]
     if form.rows:
         outputs = [{"name": form.rows.name, "layout": "n,no", "activation": form.rows.activation}]
     else:
@@ -239,7 +136,7 @@ def _manifest(
         ]
     hashes = {file.name: sha256_of(file) for file in probe.files.values()}
     package = engine_class(probe.engine).package
-    return {
+    manifest = {
         "schema": SCHEMA,
         "requires": [],
         # The family does not change how a model runs, and these files do not tell.
@@ -248,7 +145,7 @@ def _manifest(
             "channels": options.channels,
             "mean": list(options.mean),
             "scale": list(options.scale),
-            "pad_value": _PAD_VALUE,
+            "pad_value": PAD_VALUE,
             "letterbox": "rect",
             "size_hw": list(size_hw),
             "stride": facts.stride,
@@ -268,20 +165,21 @@ def _manifest(
                     "name": probe.input_name,
                     "dtype": "float32",
                     "layout": probe.input_layout,
-                    "shapes": shapes,
+                    "shapes": draft.shapes if draft.shapes == "dynamic" else list(map(list, draft.shapes)),
                 },
                 "outputs": [{**output, "dtype": "float32"} for output in outputs],
             }
         ],
         "provenance": {
             "source": "imported",
-            "file": path.name,
-            "file_sha256": hashes[path.name],
+            "file": draft.path.name,
+            "file_sha256": hashes[draft.path.name],
             "form": form.describe(),
             "versions": {"yolo_edge": _core.__version__, package: importlib.metadata.version(package)},
         },
         "verification": [],
     }
+    return manifest, notes
 
 
 def _make_golden(bundle: Bundle) -> Golden:
@@ -335,15 +233,16 @@ def _bundle_place(path: Path, out: Path | None) -> Path:
     raise ValueError(f"out is {out}; it must be NAME.edge or an existing folder")
 
 
-def _check_place(place: Path, draft: _Draft, force: bool) -> None:
-    """Replaces a bundle of the same file only."""
+def _check_place(place: Path, manifest: dict[str, Any], force: bool) -> None:
+    """Replaces an import of the same file only."""
     if force or not is_bundle(place):
         return
     try:
-        made_of = load_bundle(place).provenance.get("file_sha256")
+        there = load_bundle(place)
     except BundleError as error:
         raise BundleError(f"cannot replace the bundle that is there: {error}; --force does") from None
-    if made_of != draft.manifest["provenance"]["file_sha256"]:
+    # What yolo-export made of the file has targets that an import would lose.
+    if there.verification or there.provenance.get("file_sha256") != manifest["provenance"]["file_sha256"]:
         raise BundleError(
             f"{place} was made from something else; --force replaces it, --out writes elsewhere"
         )
@@ -352,7 +251,3 @@ def _check_place(place: Path, draft: _Draft, force: bool) -> None:
 def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
-
-
-def _text(size_hw: SizeHW) -> str:
-    return f"{size_hw[0]}x{size_hw[1]}"
