@@ -67,6 +67,7 @@ def check_bundle(
     threads: int | None = None,
     cluster: str | None = None,
     affinity: str | None = None,
+    precision: str = "auto",
 ) -> CheckResult:
     """Runs a bundle's golden image through an engine.
 
@@ -80,6 +81,7 @@ def check_bundle(
         threads=threads,
         cluster=cluster,
         affinity=affinity,
+        precision=precision,
         imgsz=golden.size_hw,
         letterbox="rect",
     ) as detector:
