@@ -107,7 +107,8 @@ class CellReader {
     }
 
     bool passes(float score, int class_id) const {
-        if (!(score > options_.confidence)) return false;
+        // Numbers far above 1, which are no probabilities, multiply to infinity.
+        if (!(score > options_.confidence) || !std::isfinite(score)) return false;
         const auto& ids = options_.classes;
         return ids.empty() || std::find(ids.begin(), ids.end(), class_id) != ids.end();
     }
@@ -123,6 +124,10 @@ class CellReader {
     int class_count_;
     std::vector<Proposal>& out_;
 };
+
+bool is_finite(const Proposal& box) {
+    return std::isfinite(box.x0) && std::isfinite(box.y0) && std::isfinite(box.x1) && std::isfinite(box.y1);
+}
 
 void read_head(const StridedHead& head, const HeadSpec& spec, Activation activation,
                const ProposalOptions& options, std::vector<Proposal>& out) {
@@ -148,7 +153,7 @@ void read_head(const StridedHead& head, const HeadSpec& spec, Activation activat
                     box.y0 = y - half_height;
                     box.x1 = x + half_width;
                     box.y1 = y + half_height;
-                    return true;
+                    return is_finite(box);
                 });
             }
         }
@@ -171,7 +176,7 @@ void read_decoded(const OutputView& output, const ProposalOptions& options, std:
             box.y0 = side[1] - side[3] / 2.0F;
             box.x1 = side[0] + side[2] / 2.0F;
             box.y1 = side[1] + side[3] / 2.0F;
-            return true;
+            return is_finite(box);
         });
     }
 }
