@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from pairs import describe_machine, paired_ratio, summary
 
-from yolo_edge import Detector, load_bundle
+from yolo_edge import Detector, _core, load_bundle
 
 
 def main() -> None:
@@ -36,22 +36,25 @@ def main() -> None:
         raise SystemExit("needs two CPUs")
     report = {"machine": describe_machine("onnxruntime", "ncnn", "numpy"), "engines": {}}
     image = np.random.default_rng(0).integers(0, 256, (576, 768, 3), dtype=np.uint8)
-    for engine in sorted({target.engine for target in load_bundle(args.bundle).targets}):
-        detectors = [
-            Detector(args.bundle, engine=engine, threads=1, affinity=str(cpu), imgsz=args.imgsz)
-            for cpu in cpus[:2]
-        ]
+    engines = sorted({target.engine for target in load_bundle(args.bundle).targets})
+    ways = [(name, native) for name in engines for native in (True, False)]
+    for engine, native in ways:
+        if native and engine not in _core.native_engines:
+            continue
+        options = {"engine": engine, "native": native, "threads": 1, "imgsz": args.imgsz}
+        detectors = [Detector(args.bundle, affinity=str(cpu), **options) for cpu in cpus[:2]]
         samples = []
         for _ in range(args.pairs + 2):
             alone = frames_per_second(detectors[:1], image, args.frames)
             samples.append((alone, frames_per_second(detectors, image, args.frames)))
         one, two = [a for a, _ in samples[2:]], [b for _, b in samples[2:]]
         row = {"one_fps": summary(one), "two_fps": summary(two), "two_over_one": paired_ratio(two, one)}
-        report["engines"][engine] = row
+        name = f"{engine} {'native' if native else 'package'}"
+        report["engines"][name] = row
         ratio = row["two_over_one"]
         low, high = ratio["interval_95"]
         print(
-            f"{engine}: one {row['one_fps']['median']:.1f} fps, two {row['two_fps']['median']:.1f} fps, "
+            f"{name}: one {row['one_fps']['median']:.1f} fps, two {row['two_fps']['median']:.1f} fps, "
             f"ratio {ratio['median']:.2f} [{low:.2f}, {high:.2f}]"
         )
         for detector in detectors:
