@@ -146,7 +146,7 @@ def test_defaults_are_the_python_ones(library: ctypes.CDLL) -> None:
     assert library.yolo_edge_detect_options_init(byref(options), sizeof(options)) == 0
     expected = DetectOptions()
     for name in ("conf", "iou", "agnostic", "multi_label", "max_detections", "max_candidates"):
-        assert getattr(options, name) == pytest.approx(getattr(expected, name))
+        assert getattr(options, name) == pytest.approx(float(getattr(expected, name)))
     assert not options.classes
 
 

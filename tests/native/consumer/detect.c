@@ -31,8 +31,8 @@ int main(int argc, char** argv) {
     }
     for (i = 0; i < yolo_edge_results_count(results); ++i) {
         const yolo_edge_box box = yolo_edge_results_boxes(results)[i];
-        printf("%d %.4f %.2f %.2f %.2f %.2f\n", (int)box.class_id, (double)box.score, (double)box.x0, (double)box.y0,
-               (double)box.x1, (double)box.y1);
+        printf("%d %.4f %.2f %.2f %.2f %.2f\n", (int)box.class_id, (double)box.score, (double)box.x0,
+               (double)box.y0, (double)box.x1, (double)box.y1);
     }
     yolo_edge_results_destroy(results);
     yolo_edge_detector_destroy(detector);
