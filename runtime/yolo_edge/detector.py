@@ -25,6 +25,8 @@ from yolo_edge.options import ClassSelection, DetectOptions, resolve_classes, va
 
 Size = Union[int, tuple[int, int]]
 
+_USUAL_CHOICE = Choice(DetectOptions(), None)
+
 
 class Detector:
     """Detects objects in images with a bundle. Heavy; make one and share it between threads.
@@ -264,6 +266,8 @@ class Detector:
         iou: float | None,
         classes: ClassSelection,
     ) -> Choice:
+        if options is None and conf is None and iou is None and classes is None:
+            return _USUAL_CHOICE
         chosen = options or DetectOptions()
         given = {"conf": conf, "iou": iou, "classes": classes}
         overrides = {name: value for name, value in given.items() if value is not None}

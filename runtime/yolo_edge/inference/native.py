@@ -95,4 +95,4 @@ class NativeInference(Inference[_core.NativeJob]):
         class_id: npt.NDArray[np.int32],
         times: tuple[float, float, float, float, float],
     ) -> Detections:
-        return Detections(xyxy, confidence, class_id, self.bundle.names, StageTimes(*times))
+        return Detections.from_core(xyxy, confidence, class_id, self.bundle.names, StageTimes(*times))

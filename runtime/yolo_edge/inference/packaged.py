@@ -102,7 +102,7 @@ class PackagedInference(Inference[PackagedJob]):
             engine_from_s=job.pending.started_at,
             engine_to_s=job.pending.finished_at,
         )
-        return Detections(xyxy, confidence, class_id, self.bundle.names, times)
+        return Detections.from_core(xyxy, confidence, class_id, self.bundle.names, times)
 
     def abandon(self, job: PackagedJob) -> None:
         try:
