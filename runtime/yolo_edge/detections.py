@@ -83,8 +83,9 @@ class Detections:
         names: Sequence[str],
         times: StageTimes,
     ) -> Detections:
-        """Wraps arrays that the core made, without looking at them: after a network has filled the caches the
-        checks of the constructor take a tenth of a millisecond.
+        """Wraps arrays that the core made, without looking at them.
+
+        After a network has filled the caches the checks of the constructor take a tenth of a millisecond.
         """
         made = object.__new__(cls)
         made.__dict__.update(xyxy=xyxy, confidence=confidence, class_id=class_id, names=names, times=times)

@@ -91,14 +91,14 @@ def split_list(text: str | None) -> list[str] | None:
     return [part.strip() for part in text.split(",")] if text else None
 
 
+def cpu_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """What the user said about CPUs with the flags of :func:`add_engine`."""
+    return {"threads": args.threads, "cluster": args.cluster, "affinity": args.affinity}
+
+
 def engine_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """What the user said with the flags of :func:`add_engine`, but for the engine itself."""
-    return {
-        "threads": args.threads,
-        "cluster": args.cluster,
-        "affinity": args.affinity,
-        "precision": args.precision,
-    }
+    return {**cpu_arguments(args), "precision": args.precision}
 
 
 def detector_arguments(args: argparse.Namespace) -> dict[str, Any]:

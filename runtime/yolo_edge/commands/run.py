@@ -19,8 +19,8 @@ from yolo_edge.commands.arguments import (
     add_model,
     add_network,
     bad_arguments,
+    cpu_arguments,
     detector_arguments,
-    engine_arguments,
     shown_warnings,
     split_list,
 )
@@ -95,7 +95,7 @@ def execute(args: argparse.Namespace) -> int:
             )
             bundle = open_model(find_model(args.model), args, progress)
             resolve_classes(options.classes, bundle.names)
-            plan = plan_cpus(**engine_arguments(args))
+            plan = plan_cpus(**cpu_arguments(args))
             sources = open_sources(args.sources, args.every, plan.other_cpus)
             for source in sources:
                 stack.callback(source.close)
