@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import io
-import struct
-import tarfile
 from pathlib import Path, PurePosixPath
-from typing import Any, Callable
+from typing import Any
 
 import pytest
 import torch
@@ -35,15 +32,6 @@ def assert_same(checkpoint: Checkpoint, network: Network, atol: float = 0.0) -> 
     assert checkpoint.names == ["cat", "dog", "bird"]
     assert checkpoint.strides == STRIDES
     assert checkpoint.anchors_px == ANCHORS_PX
-
-
-def refusal(path: Path) -> str:
-    with pytest.raises(CheckpointError) as caught:
-        read_checkpoint(path)
-    message = str(caught.value)
-    assert message.startswith(f"{path}: ")
-    assert "\n" not in message
-    return message[len(f"{path}: ") :]
 
 
 @pytest.mark.parametrize("saved", [NEW, LEGACY])
@@ -328,137 +316,32 @@ def test_pip_package_named_yolov5(tmp_path: Path) -> None:
     assert_same(read_checkpoint(path), yolov5())
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        pytest.param(
-            "ultralytics.nn.tasks.DetectionModel",
-            "is an Ultralytics checkpoint (YOLOv8 or later, or a YOLOv5u), whose heads have no anchors; "
-            "only checkpoints of the YOLOv5 (v1.0 to v7.0) and YOLOv5-Lite repositories are read "
-            "(it holds ultralytics.nn.tasks.DetectionModel)",
-            id="ultralytics",
-        ),
-        pytest.param(
-            "torch.ao.nn.quantized.modules.conv.Conv2d",
-            "is a network quantised by torch; give the checkpoint from before quantisation "
-            "(it holds torch.ao.nn.quantized.modules.conv.Conv2d)",
-            id="quantised modules",
-        ),
-        pytest.param(
-            "yolov5.models.yolo.SegmentationModel",
-            "is a segmentation checkpoint (it holds models.yolo.SegmentationModel); "
-            "only detection can be exported",
-            id="segmentation of the pip package",
-        ),
-    ],
-)
-def test_other_networks_are_named(tmp_path: Path, name: str, message: str) -> None:
-    assert refusal(write_checkpoint(tmp_path / "best.pt", yolov5(), rename={"Model": name})) == message
+class Ensemble(nn.ModuleList):
+    """Stands for YOLOv5's list of networks, which its loader of weights makes."""
 
 
-def _put(tensor: Callable[[], Any]) -> Callable[[Any], None]:
-    def edit(model: Any) -> None:
-        model.model[0].extra = tensor()
-
-    return edit
+ENSEMBLE = {f"{Ensemble.__module__}.Ensemble": "models.experimental.Ensemble"}
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize(
-    ("tensor", "message"),
-    [
-        pytest.param(
-            lambda: torch.quantize_per_tensor(torch.rand(3), 0.1, 0, torch.qint8),
-            "holds torch._utils._rebuild_qtensor: a quantised tensor; "
-            "give the checkpoint from before quantisation",
-            id="quantised",
-        ),
-        pytest.param(
-            lambda: torch.eye(3).to_sparse(),
-            "holds torch._utils._rebuild_sparse_tensor: a sparse tensor; save the model with dense weights",
-            id="sparse",
-        ),
-        pytest.param(
-            lambda: torch.empty(3, device="meta"),
-            "holds torch._utils._rebuild_meta_tensor_no_storage: a tensor without numbers (device meta); "
-            "save the model with its weights",
-            id="meta",
-        ),
-    ],
-)
-def test_other_tensors_are_named(tmp_path: Path, tensor: Any, message: str) -> None:
-    assert refusal(write_checkpoint(tmp_path / "best.pt", yolov5(), edit=_put(tensor))) == message
-
-
-@pytest.mark.parametrize("wrapper", [nn.DataParallel], ids=["data parallel"])
-def test_wrapper_without_a_network(tmp_path: Path, wrapper: Any) -> None:
-    torch.save({"model": wrapper(nn.Identity())}, tmp_path / "best.pt")
-    assert refusal(tmp_path / "best.pt").startswith(
-        "holds a torch.nn.modules.linear.Identity where a network"
+@pytest.mark.parametrize("key", ["model", None], ids=["in a dict", "bare"])
+def test_ensemble_of_one(tmp_path: Path, key: str | None) -> None:
+    path = write_checkpoint(
+        tmp_path / "best.pt", yolov5(), key=key, rename=ENSEMBLE, wrap=lambda model: Ensemble([model])
     )
-
-
-def test_wrappers_in_wrappers(tmp_path: Path) -> None:
-    def wrap(model: nn.Module) -> nn.Module:
-        for _ in range(6):
-            model = nn.DataParallel(model)
-        return model
-
-    path = write_checkpoint(tmp_path / "best.pt", yolov5(), wrap=wrap)
-    assert refusal(path) == "has a network in more than 4 wrappers"
-
-
-def legacy_bytes(tmp_path: Path) -> bytes:
-    path = write_checkpoint(tmp_path / "old.pt", yolov5(), _use_new_zipfile_serialization=False)
-    return path.read_bytes()
-
-
-@pytest.mark.parametrize("share", [step / 20 for step in range(1, 20)] + [0.9999])
-def test_legacy_cut_short(tmp_path: Path, share: float) -> None:
-    content = legacy_bytes(tmp_path)
-    path = tmp_path / "cut.pt"
-    path.write_bytes(content[: int(len(content) * share)])
-    assert refusal(path).startswith(("is damaged: storage", "has a damaged pickle", "is cut short"))
+    assert b"models.experimental\nEnsemble" in path.read_bytes()
+    assert_same(read_checkpoint(path), yolov5())
 
 
 @pytest.mark.parametrize(
-    ("found", "put", "message"),
+    ("count", "message"),
     [
-        pytest.param(
-            b"little_endianq\x02\x88",
-            b"little_endianq\x02\x89",
-            "was written on a big-endian machine; only little-endian files are supported",
-            id="big endian",
-        ),
-        pytest.param(
-            b"M\xe9\x03.",
-            b"M\xea\x03.",
-            "is not a checkpoint: its first pickles are not those that torch writes",
-            id="other version",
-        ),
+        (2, "holds an ensemble of 2 networks; export the checkpoint of one of them"),
+        (0, "has a models.experimental.Ensemble without a network in it"),
     ],
 )
-def test_legacy_heads(tmp_path: Path, found: bytes, put: bytes, message: str) -> None:
-    content = legacy_bytes(tmp_path)
-    assert content.count(found) == 1
-    path = tmp_path / "old.pt"
-    path.write_bytes(content.replace(found, put))
-    assert refusal(path) == message
-
-
-def test_legacy_storage_that_says_it_is_longer(tmp_path: Path) -> None:
-    path = tmp_path / "old.pt"
-    torch.save({"a": torch.zeros(3)}, path, _use_new_zipfile_serialization=False)
-    content = path.read_bytes()
-    tail = struct.pack("<q", 3) + bytes(12)
-    assert content.endswith(tail)
-    path.write_bytes(content[: -len(tail)] + struct.pack("<q", 1 << 62) + bytes(12))
-    assert refusal(path).endswith("; copy it again")
-    path.write_bytes(content[: -len(tail)] + struct.pack("<q", 2) + bytes(12))
-    assert "has 8 bytes where its tensors need 12" in refusal(path)
-
-
-def test_tar_file_is_named(tmp_path: Path) -> None:
-    with tarfile.open(tmp_path / "best.pt", "w") as archive:
-        archive.addfile(tarfile.TarInfo("sys_info"), io.BytesIO())
-    assert refusal(tmp_path / "best.pt").startswith("is a tar archive; torch saved such checkpoints before")
+def test_other_ensembles_are_refused(tmp_path: Path, count: int, message: str) -> None:
+    path = write_checkpoint(
+        tmp_path / "best.pt", yolov5(), rename=ENSEMBLE, wrap=lambda model: Ensemble([model] * count)
+    )
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(path)

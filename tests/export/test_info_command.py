@@ -131,8 +131,8 @@ def test_a_checkpoint_called_info_can_be_exported(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        pytest.param(["info"], 2, "give either a CHECKPOINT or --cfg NAME", id="neither"),
-        pytest.param(["info", "a.pt", "--cfg", "yolov5n"], 2, "give either a CHECKPOINT", id="both"),
+        pytest.param(["info"], 2, "give a CHECKPOINT, --cfg NAME, or both", id="neither"),
+        pytest.param(["info", "a.pt", "--cfg", "yolov5n"], 1, "a.pt: cannot be opened", id="both"),
         pytest.param([], 2, "give a CHECKPOINT, --cfg NAME, or both", id="export neither"),
         pytest.param(["--cfg", "yolov9"], 2, "there is no network 'yolov9'", id="unknown name"),
         pytest.param(["--cfg", "none.yaml"], 1, "none.yaml: cannot be opened", id="no file"),
@@ -237,3 +237,22 @@ def test_untrained_numbers_stay_in_range() -> None:
     with torch.no_grad():
         for head in checkpoint.network(image):
             assert bool(torch.isfinite(head).all()) and float(head.abs().max()) < 1e3
+
+
+def test_weights_of_a_yaml_file(yolo_export: Command, tmp_path: Path) -> None:
+    import torch
+
+    from yolo_export.untrained import untrained_checkpoint
+
+    network = untrained_checkpoint("yolov5n").network
+    weights = {name.replace("layers.", "model.", 1): value for name, value in network.state_dict().items()}
+    torch.save(weights, tmp_path / "weights.pt")
+    done = yolo_export("info", "weights.pt", "--cfg", "yolov5n", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    both = json.loads(done.stdout)
+    alone = json.loads(yolo_export("info", "--cfg", "yolov5n", "--json").stdout)
+    assert both["layers"] == alone["layers"]
+    assert [head["stride"] for head in both["heads"]] == [8, 16, 32]
+    done = yolo_export("info", "weights.pt", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "has weights without a network" in done.stderr

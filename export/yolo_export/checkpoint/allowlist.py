@@ -14,6 +14,7 @@ from yolo_export.models import NETWORKS, known_blocks
 
 __all__ = [
     "DTYPES",
+    "ENSEMBLE",
     "FUNCTIONS",
     "OTHER_TASKS",
     "STORAGES",
@@ -69,12 +70,16 @@ WRAPPERS = (
     "torch.nn.parallel.distributed.DistributedDataParallel",
 )
 
+#: A list of networks whose boxes are put together; one of a single network is that network.
+ENSEMBLE = "models.experimental.Ensemble"
+
 #: Values that occur beside the network: training options, dates, paths. They are kept as records and never
 #: used.
 _INERT = frozenset(
     {
         *DTYPES,
         *WRAPPERS,
+        ENSEMBLE,
         "argparse.Namespace",
         "builtins.bytearray",
         "builtins.bool",

@@ -12,7 +12,7 @@ import torch
 
 from yolo_edge.bundle import ModelInput
 from yolo_edge.options import PAD_VALUE
-from yolo_export.checkpoint.allowlist import OTHER_TASKS, WRAPPERS
+from yolo_export.checkpoint.allowlist import ENSEMBLE, OTHER_TASKS, WRAPPERS
 from yolo_export.checkpoint.assemble import Assembly
 from yolo_export.checkpoint.facts import Anchors, Fact, head_facts, read_names, trained_size, training_facts
 from yolo_export.checkpoint.formats import open_archive
@@ -233,14 +233,19 @@ def _find_network(content: Any) -> tuple[Instance, dict[Any, Any]]:
 
 
 def _unwrapped(record: Instance) -> Instance:
-    """The network itself, without the wrapper that training on several devices put around it."""
+    """The network itself, without wrappers: of training on several devices, or an ensemble of one."""
     for _ in range(_MAX_WRAPPERS):
         if record.class_path in OTHER_TASKS or type(record.state) is not dict:
             raise CheckpointError("has a network without a state")
-        if record.class_path not in WRAPPERS:
+        if record.class_path not in (*WRAPPERS, ENSEMBLE):
             return record
         children = record.state.get("_modules")
-        inner = children.get("module") if type(children) is dict else None
+        children = children if type(children) is dict else {}
+        if record.class_path == ENSEMBLE and len(children) > 1:
+            raise CheckpointError(
+                f"holds an ensemble of {len(children)} networks; export the checkpoint of one of them"
+            )
+        inner = children.get("0" if record.class_path == ENSEMBLE else "module")
         if not isinstance(inner, Instance):
             raise CheckpointError(f"has a {record.class_path} without a network in it")
         record = inner
