@@ -118,6 +118,11 @@ def test_exif_orientation(both: Command, tiny_bundle: Path, tmp_path: Path, orie
     assert (line["width"], line["height"]) == ((128, 80) if orientation < 5 else (80, 128))
 
 
+def _iou(a: list[float], b: list[float]) -> float:
+    both = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
 @pytest.mark.shared
 def test_real_photographs(
     native: Command, yolo_edge: Command, real_bundles: Path, shared: Path, tmp_path: Path
@@ -129,20 +134,21 @@ def test_real_photographs(
         cv2.imwrite(str(tmp_path / f"{number}.png"), cv2.imread(str(path)))
     ours, theirs = (run(*common, *model, tmp_path) for run in (native, yolo_edge))
     assert _timeless(_lines(ours.stdout)) == _timeless(_lines(theirs.stdout))
-    # JPEG decoders differ by a few grey levels, which moves confidences by up to 0.011 on these pictures.
+    # JPEG decoders differ by a grey level here and there. That moves confidences by up to 0.011 on these
+    # pictures, and of two boxes for one thing NMS may then keep the other one.
     ours, theirs = (run(*common, *model, *photographs) for run in (native, yolo_edge))
     found = 0
     for a, b in zip(_lines(ours.stdout), _lines(theirs.stdout)):
         for box in a["detections"]:
-            near = [other for other in b["detections"] if other["class_id"] == box["class_id"]]
             if box["confidence"] < 0.3:
                 continue
             found += 1
             assert any(
-                abs(other["confidence"] - box["confidence"]) < 0.03
-                and np.abs(np.subtract(other["xyxy"], box["xyxy"])).max() < 5
-                for other in near
-            ), (box, near)
+                other["class_id"] == box["class_id"]
+                and abs(other["confidence"] - box["confidence"]) < 0.03
+                and _iou(other["xyxy"], box["xyxy"]) > 0.9
+                for other in b["detections"]
+            ), box
     assert found > 20
 
 
