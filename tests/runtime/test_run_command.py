@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -39,7 +40,7 @@ def test_video_to_everything(
         *("--save", tmp_path / "out", "--jsonl", tmp_path / "o.jsonl", "--save-txt", tmp_path / "labels"),
     )
     assert (done.returncode, done.stdout) == (0, "")
-    assert f"engine {engine} fp32, 2 threads on CPUs " in done.stderr
+    assert re.search(rf"engine {engine}( \(native\))? fp32, 2 threads on CPUs ", done.stderr)
     assert ", 128 rect\n" in done.stderr
     lines = _lines((tmp_path / "o.jsonl").read_text())
     assert [line["frame"] for line in lines] == list(range(12))
@@ -149,14 +150,14 @@ def test_an_engine_that_is_not_installed(
     yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path
 ) -> None:
     # A package of that name that fails as a missing one does, before the real one in the search path.
-    missing = "raise ModuleNotFoundError(\"No module named 'ncnn'\", name='ncnn')"
-    (tmp_path / "ncnn.py").write_text(missing)
+    missing = "raise ModuleNotFoundError(\"No module named 'onnxruntime'\", name='onnxruntime')"
+    (tmp_path / "onnxruntime.py").write_text(missing)
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    done = yolo_edge("run", "--model", tiny_bundle, "--engine", "ncnn", scenes, PYTHONPATH=path)
+    done = yolo_edge("run", "--model", tiny_bundle, "--engine", "onnxruntime", scenes, PYTHONPATH=path)
     assert done.returncode == 1
     assert done.stderr == (
-        "yolo-edge run: error: engine 'ncnn' needs the Python package ncnn, which is not installed: "
-        "pip install ncnn\n"
+        "yolo-edge run: error: engine 'onnxruntime' needs the Python package onnxruntime, which is not "
+        "installed: pip install 'yolo-edge[onnxruntime]'\n"
     )
 
 
