@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -65,6 +66,14 @@ def build_folder(native_program: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def pkg_config() -> str:
+    """The command of that name."""
+    if not (command := shutil.which("pkg-config")):
+        _absent("needs pkg-config (Debian package pkgconf)")
+    return str(command)
+
+
+@pytest.fixture(scope="session")
 def static_install(build_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The prefix where ``cmake --install`` put the build."""
     return _install(build_folder, tmp_path_factory.mktemp("static"))
@@ -79,17 +88,17 @@ def shared_install(build_folder: Path, tmp_path_factory: pytest.TempPathFactory)
     generator = next(line.split("=", 1)[1] for line in settings if line.startswith("CMAKE_GENERATOR:"))
     options = [f"-D{line}" for line in settings if not line.startswith("CMAKE_GENERATOR")]
     folder = build_folder / "shared-library"
-    run_or_show("cmake", "-S", ROOT, "-B", folder, "-G", generator, "-DBUILD_SHARED_LIBS=ON", *options)
-    run_or_show("cmake", "--build", folder)
+    _run("cmake", "-S", ROOT, "-B", folder, "-G", generator, "-DBUILD_SHARED_LIBS=ON", *options)
+    _run("cmake", "--build", folder)
     return _install(folder, tmp_path_factory.mktemp("shared"))
 
 
 def _install(build: Path, prefix: Path) -> Path:
-    run_or_show("cmake", "--install", build, "--prefix", prefix)
+    _run("cmake", "--install", build, "--prefix", prefix)
     return prefix
 
 
-def run_or_show(*command: object, **env: str) -> str:
+def _run(*command: object, **env: str) -> str:
     """Runs a command, which has to succeed; returns its standard output."""
     done = subprocess.run(
         [*map(str, command)], capture_output=True, text=True, env={**os.environ, **env}, check=False

@@ -80,11 +80,13 @@ def test_find_package_refuses_another_version(prefix: Path, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(("compiler", "source"), [("g++", "detect.cpp"), ("gcc", "detect.c")])
-def test_pkg_config(prefix: Path, tiny_bundle: Path, tmp_path: Path, compiler: str, source: str) -> None:
+def test_pkg_config(
+    prefix: Path, pkg_config: str, tiny_bundle: Path, tmp_path: Path, compiler: str, source: str
+) -> None:
     pc = next(prefix.glob("**/yolo_edge.pc"))
     env = {"PKG_CONFIG_PATH": str(pc.parent)}
-    assert _run("pkg-config", "--modversion", "yolo_edge", **env).strip() == VERSION
-    flags = _run("pkg-config", "--cflags", "--libs", "yolo_edge", **env).split()
+    assert _run(pkg_config, "--modversion", "yolo_edge", **env).strip() == VERSION
+    flags = _run(pkg_config, "--cflags", "--libs", "yolo_edge", **env).split()
     assert not any(flag.startswith(("-W", "-std", "-O")) for flag in flags)
     standard = "-std=c++17" if compiler == "g++" else "-std=c99"
     program = tmp_path / "detect"
