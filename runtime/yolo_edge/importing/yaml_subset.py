@@ -1,5 +1,7 @@
 """Reads the few things that matter in the YAML files beside models, so that a board needs no YAML package.
 
+PyYAML is no dependency of the base install: only the export wing and ``val`` have it.
+
 Understood are top-level ``key: value`` lines, and below a key lists of ``- item`` or maps of ``key: value``,
 one level deep, in block or flow (``[a, b]``, ``{0: a}``) form. Everything else is passed over.
 """
