@@ -31,7 +31,7 @@ def test_images_to_text(yolo_edge: Command, tiny_bundle: Path, scenes: Path) -> 
     assert "3 frames in" in done.stderr
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "ncnn"])
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "ncnn"])
 def test_video_to_everything(
     yolo_edge: Command, tiny_bundle: Path, clip: Path, tmp_path: Path, engine: str
 ) -> None:
@@ -258,7 +258,7 @@ def test_help_teaches_and_imports_little(yolo_edge: Command) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.splitlines()[-1]
-    for heavy in ("numpy", "cv2", "onnxruntime", "ncnn", "torch", "_core"):
+    for heavy in ("numpy", "cv2", "onnxruntime", "openvino", "ncnn", "torch", "_core"):
         assert f"'{heavy}" not in loaded
         assert f".{heavy}'" not in loaded
 
@@ -276,3 +276,18 @@ def test_a_run_never_imports_the_export_wing(tiny_bundle: Path, scenes: Path) ->
 def test_version(yolo_edge: Command) -> None:
     version = (Path(__file__).parents[2] / "VERSION").read_text().strip()
     assert yolo_edge("--version").stdout == f"yolo-edge {version}\n"
+
+
+def test_a_file_name_that_is_not_utf8(
+    yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    odd = os.fsencode(folder) + b"/\xff.png"
+    shutil.copy(scenes / "a.png", odd)
+    out = tmp_path / "out"
+    done = yolo_edge("run", "--model", tiny_bundle, folder, "--jsonl", "-", "--save", out, "--save-txt", out)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert json.loads(done.stdout)["source"] == f"{folder}/\N{REPLACEMENT CHARACTER}.png"
+    assert {b"\xff.png", b"\xff.txt"} <= {os.fsencode(path.name) for path in out.iterdir()}
+    assert yolo_edge("run", "--model", tiny_bundle, folder).returncode == 0

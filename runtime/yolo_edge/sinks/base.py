@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from types import TracebackType
 
@@ -42,3 +43,14 @@ class Sink(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+_NOT_TEXT = re.compile("[\ud800-\udfff]")
+
+
+def writable(text: str) -> str:
+    """Text that can be written as UTF-8.
+
+    Python keeps the bytes of a file name that is not UTF-8 as surrogates, and they cannot.
+    """
+    return _NOT_TEXT.sub("\N{REPLACEMENT CHARACTER}", text)

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 
 from yolo_edge.detections import Detections
 from yolo_edge.errors import SinkError
-from yolo_edge.sinks.base import Sink
+from yolo_edge.sinks.base import Sink, writable
 from yolo_edge.sources import redact
 from yolo_edge.sources.base import FailedFrame, Frame
 
@@ -79,7 +79,7 @@ class JsonLinesSink(Sink):
 
     def _put(self, record: dict[str, Any]) -> None:
         try:
-            self._file.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._file.write(writable(json.dumps(record, ensure_ascii=False)) + "\n")
             self._file.flush()
         except BrokenPipeError:
             raise

@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 
 from yolo_edge.detections import Detections
-from yolo_edge.sinks.base import Sink
+from yolo_edge.sinks.base import Sink, writable
 from yolo_edge.sources.base import Frame
 
 
@@ -19,5 +19,5 @@ class TextSink(Sink):
         counts = Counter(detections.class_names)
         found = ", ".join(f"{count} {name}" for name, count in counts.most_common()) or "nothing"
         where = frame.source if frame.is_still else f"{frame.source} frame {frame.index}"
-        sys.stdout.write(f"{where}: {found}\n")
+        sys.stdout.write(writable(f"{where}: {found}\n"))
         sys.stdout.flush()
