@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -21,8 +22,10 @@ CASES = [
 
 
 @pytest.mark.shared
-@pytest.mark.parametrize("engine", ["onnxruntime", "ncnn"])
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    ("engine", "case"),
+    [*itertools.product(["onnxruntime", "ncnn"], CASES), ("openvino", "v5lite-e-320-rect")],
+)
 def test_boxes_equal_the_training_framework_s(
     shared: Path, real_bundles: Path, yolo_edge: Command, tmp_path: Path, case: str, engine: str
 ) -> None:
@@ -42,14 +45,14 @@ def test_boxes_equal_the_training_framework_s(
 
 @pytest.mark.shared
 def test_heads_equal_the_checkpoint_s(real_bundles: Path) -> None:
-    limits = {"onnxruntime": 1e-4, "ncnn": 1e-3}
+    limits = {"onnxruntime": 1e-4, "openvino": 1e-4, "ncnn": 1e-3}
     for folder in sorted(real_bundles.glob("*.edge")):
         rows = {row["engine"]: row for row in load_bundle(folder).verification}
         print(folder.name, json.dumps(rows))
-        assert set(rows) == set(limits)
-        for engine, limit in limits.items():
-            assert rows[engine]["max_head_error"] <= limit
-            assert rows[engine]["box_agreement"] >= 0.99
+        assert set(rows) >= {"onnxruntime", "ncnn"}
+        for engine, row in rows.items():
+            assert row["max_head_error"] <= limits[engine]
+            assert row["box_agreement"] >= 0.99
 
 
 @pytest.mark.shared

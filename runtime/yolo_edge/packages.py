@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from types import ModuleType
 
 from yolo_edge.errors import MissingExtraError
@@ -33,3 +34,19 @@ def require(package: str, purpose: str, install: str) -> ModuleType:
 def require_cv2(purpose: str) -> ModuleType:
     """Imports OpenCV; any importable ``cv2`` will do."""
     return require("cv2", purpose, "pip install opencv-python-headless (or apt install python3-opencv)")
+
+
+def require_openvino(purpose: str, install: str) -> ModuleType:
+    """Imports OpenVINO without its telemetry.
+
+    ``import openvino`` reports each use of it to its maker, without asking, where the package
+    ``openvino_telemetry`` is at hand, which pip brings along. Here it is not.
+    """
+    telemetry = "openvino_telemetry"
+    if telemetry in sys.modules:  # loaded by somebody else, or hidden already
+        return require("openvino", purpose, install)
+    sys.modules[telemetry] = None  # type: ignore[assignment]  # Python's way to say: cannot be imported
+    try:
+        return require("openvino", purpose, install)
+    finally:
+        del sys.modules[telemetry]

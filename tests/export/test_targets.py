@@ -12,6 +12,10 @@ import pytest
 import torch
 from checkpoints import STRIDES, write_checkpoint, yolov5, yolov5_lite
 
+from yolo_edge.bundle import Target as EngineTarget
+from yolo_edge.bundle import TargetInput, TargetOutput
+from yolo_edge.engines import create_engine
+from yolo_edge.engines.base import EngineOptions
 from yolo_export.checkpoint import Checkpoint, read_checkpoint
 from yolo_export.errors import ConversionError, MissingExtraError
 from yolo_export.targets import OnnxIntermediate, Target, TargetResult, create_target, target_names
@@ -45,7 +49,24 @@ def run_ncnn(folder: Path, entry: dict[str, Any], image: np.ndarray) -> list[np.
         return heads
 
 
-RUN = {"onnx": (run_onnx, 1e-4), "ncnn": (run_ncnn, 1e-3)}
+def run_openvino(folder: Path, entry: dict[str, Any], image: np.ndarray) -> list[np.ndarray]:
+    # Through our engine: whoever uses OpenVINO first decides for the whole process whether its threads can be
+    # bound, and other tests bind them.
+    files = {role: folder / name for role, name in entry["files"].items()}
+    target = EngineTarget(
+        **{key: entry[key] for key in ("engine", "weights", "compute", "files")},
+        sha256={},
+        input=TargetInput(**entry["input"]),
+        outputs=tuple(TargetOutput(**output) for output in entry["outputs"]),
+    )
+    with create_engine(target, files, EngineOptions(threads=2)) as engine:
+        slot = engine.acquire(image.shape[2:])
+        slot.input[...] = image
+        engine.infer(slot)
+        return [np.array(head) for head in slot.heads]
+
+
+RUN = {"onnx": (run_onnx, 1e-4), "openvino": (run_openvino, 1e-4), "ncnn": (run_ncnn, 1e-3)}
 
 
 @pytest.fixture(scope="module", params=[yolov5, yolov5_lite], ids=["yolov5", "yolov5 lite"])
@@ -70,7 +91,7 @@ def check_heads(name: str, checkpoint: Checkpoint, folder: Path, entry: dict[str
             assert np.abs(mine - theirs[0].numpy()).max() <= tolerance, (height, width, head)
 
 
-@pytest.mark.parametrize("name", ["onnx", "ncnn"])
+@pytest.mark.parametrize("name", ["onnx", "ncnn", "openvino"])
 def test_one_export_runs_at_every_size(tmp_path: Path, checkpoint: Checkpoint, name: str) -> None:
     result = convert(name, checkpoint, tmp_path)
     check_heads(name, checkpoint, tmp_path, result.entry)
@@ -97,7 +118,7 @@ def test_one_export_runs_at_every_size(tmp_path: Path, checkpoint: Checkpoint, n
 def test_real_architectures(tmp_path: Path, shared: Path, model: str) -> None:
     checkpoint = read_checkpoint(shared / f"{model}.pt")
     intermediate = OnnxIntermediate(checkpoint)
-    for name in ("onnx", "ncnn"):
+    for name in ("onnx", "ncnn", "openvino"):
         result = convert(name, checkpoint, tmp_path, intermediate=intermediate)
         check_heads(name, checkpoint, tmp_path, result.entry)
     # Shapes that are computed need an ncnn from 2025 or later; ours do without.
@@ -126,7 +147,7 @@ def test_ncnn_entry(tmp_path: Path, checkpoint: Checkpoint) -> None:
     assert result.entry == {
         "engine": "ncnn",
         "weights": "fp32",
-        "compute": ["fp32"],
+        "compute": ["fp32", "fp16-storage", "bf16"],
         "files": {"param": "model.ncnn.param", "bin": "model.ncnn.bin"},
         "input": {"name": "in0", "dtype": "float32", "layout": "chw", "shapes": "dynamic"},
         "outputs": [
@@ -136,6 +157,26 @@ def test_ncnn_entry(tmp_path: Path, checkpoint: Checkpoint) -> None:
     }
     assert set(result.versions) == {"torch", "onnx", "onnxsim", "pnnx"}
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.ncnn.bin", "model.ncnn.param"]
+
+
+def test_openvino_entry(tmp_path: Path, checkpoint: Checkpoint) -> None:
+    result = convert("openvino", checkpoint, tmp_path)
+    assert result.entry == {
+        "engine": "openvino",
+        "weights": "fp32",
+        "compute": ["fp32"],
+        "files": {"model": "model.xml", "weights": "model.bin"},
+        "input": {"name": "images", "dtype": "float32", "layout": "nchw", "shapes": "dynamic"},
+        "outputs": [
+            {"name": f"head_{s}", "head": i, "layout": "c,h,w", "activation": "none", "dtype": "float32"}
+            for i, s in enumerate(STRIDES)
+        ],
+    }
+    assert set(result.versions) == {"torch", "onnx", "onnxsim", "openvino"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.bin", "model.xml"]
+    graph = (tmp_path / "model.xml").read_text()
+    assert "f16" not in graph
+    assert 'shape="1,3,?,?"' in graph
 
 
 def test_onnx_graph_is_plain(tmp_path: Path, checkpoint: Checkpoint) -> None:
@@ -157,7 +198,7 @@ def test_same_checkpoint_gives_the_same_bytes(tmp_path: Path, checkpoint: Checkp
     for run in ("first", "second"):
         folder = tmp_path / run
         folder.mkdir()
-        for name in ("onnx", "ncnn"):
+        for name in ("onnx", "ncnn", "openvino"):
             convert(name, checkpoint, folder)
         files[run] = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert files["first"] == files["second"]
@@ -166,17 +207,18 @@ def test_same_checkpoint_gives_the_same_bytes(tmp_path: Path, checkpoint: Checkp
 def test_intermediate_is_made_once(tmp_path: Path, checkpoint: Checkpoint) -> None:
     steps: list[str] = []
     intermediate = OnnxIntermediate(checkpoint)
-    for name in ("onnx", "ncnn"):
+    for name in ("onnx", "ncnn", "openvino"):
         convert(name, checkpoint, tmp_path, intermediate=intermediate, progress=steps.append)
     assert steps == [
         "tracing the network to ONNX",
         "simplifying the ONNX graph",
         "converting to ncnn with pnnx",
+        "converting to OpenVINO",
     ]
 
 
 @pytest.mark.parametrize("opset", [13, 20])
-@pytest.mark.parametrize("name", ["onnx", "ncnn"])
+@pytest.mark.parametrize("name", ["onnx", "ncnn", "openvino"])
 def test_operator_set(tmp_path: Path, name: str, opset: int) -> None:
     checkpoint = read_checkpoint(write_checkpoint(tmp_path / "best.pt", yolov5_lite()))
     result = convert(name, checkpoint, tmp_path, opset=opset)
@@ -214,10 +256,10 @@ def test_intermediate_of_another_checkpoint(tmp_path: Path, checkpoint: Checkpoi
 
 
 def test_unknown_target() -> None:
-    assert target_names() == ["ncnn", "onnx"]
+    assert target_names() == ["ncnn", "onnx", "openvino"]
     with pytest.raises(ValueError) as caught:
         create_target("tflite")
-    assert str(caught.value) == "unknown target 'tflite'; known targets: ncnn, onnx"
+    assert str(caught.value) == "unknown target 'tflite'; known targets: ncnn, onnx, openvino"
 
 
 def test_targets_are_abstract() -> None:
@@ -226,10 +268,11 @@ def test_targets_are_abstract() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "package", "purpose"),
+    ("target", "package", "purpose", "extra"),
     [
-        pytest.param("onnx", "onnxsim", "exporting to ONNX", id="onnxsim"),
-        pytest.param("ncnn", "pnnx", "the ncnn target", id="pnnx"),
+        pytest.param("onnx", "onnxsim", "exporting to ONNX", "export", id="onnxsim"),
+        pytest.param("ncnn", "pnnx", "the ncnn target", "export", id="pnnx"),
+        pytest.param("openvino", "openvino", "the openvino target", "openvino", id="openvino"),
     ],
 )
 def test_missing_package_names_the_command(
@@ -239,6 +282,7 @@ def test_missing_package_names_the_command(
     target: str,
     package: str,
     purpose: str,
+    extra: str,
 ) -> None:
     class Hidden:
         def find_spec(self, name: str, *_: Any) -> None:
@@ -251,7 +295,7 @@ def test_missing_package_names_the_command(
         convert(target, checkpoint, tmp_path)
     assert str(caught.value) == (
         f"{purpose} needs the Python package {package}, which is not installed: "
-        "pip install 'yolo-edge[export]'"
+        f"pip install 'yolo-edge[{extra}]'"
     )
 
 

@@ -188,7 +188,9 @@ def test_a_bundle_without_the_engine(tiny_bundle: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"no target for engine 'onnxruntime'; it has: ncnn"):
         Detector(copy, engine="onnxruntime")
     other = _edited(tiny_bundle, tmp_path / "b", engine="future")
-    with pytest.raises(BundleError, match="has targets for future; this version runs ncnn, onnxruntime"):
+    with pytest.raises(
+        BundleError, match="has targets for future; this version runs ncnn, onnxruntime, openvino"
+    ):
         Detector(other)
 
 

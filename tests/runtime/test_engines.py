@@ -12,7 +12,7 @@ from yolo_edge.engines.base import SLOTS, Engine, EngineOptions, InferenceThread
 from yolo_edge.errors import EngineError, MissingExtraError
 
 
-@pytest.fixture(params=["onnxruntime", "ncnn"])
+@pytest.fixture(params=["onnxruntime", "openvino", "ncnn"])
 def engine(request: pytest.FixtureRequest, tiny_bundle: Path) -> Engine:
     bundle = load_bundle(tiny_bundle)
     target = select_target(bundle, request.param)
@@ -26,10 +26,11 @@ def _random(shape: tuple[int, ...], seed: int) -> np.ndarray:
 
 def test_unknown_names_list_the_known() -> None:
     with pytest.raises(
-        ValueError, match=r"unknown engine 'x'; known engines: ncnn \(.* installed\), onnxruntime"
+        ValueError,
+        match=r"unknown engine 'x'; known engines: ncnn \(.* installed\), onnxruntime \(.*\), openvino",
     ):
         engine_class("x")
-    assert sorted(engine_names()) == ["ncnn", "onnxruntime"]
+    assert sorted(engine_names()) == ["ncnn", "onnxruntime", "openvino"]
 
 
 def test_two_slots_do_not_disturb_each_other(engine: Engine) -> None:

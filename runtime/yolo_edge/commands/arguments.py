@@ -26,7 +26,7 @@ def add_engine(parser: argparse.ArgumentParser, default: str, more: str = "") ->
         "--engine",
         metavar="NAME",
         default=default,
-        help=f"onnxruntime, ncnn{more} or {default} (default: %(default)s)",
+        help=f"onnxruntime, ncnn, openvino{more} or {default} (default: %(default)s)",
     )
     parser.add_argument(
         "--threads",

@@ -32,6 +32,7 @@ __all__ = [
 _ENGINES: Mapping[str, str] = {
     "ncnn": "yolo_edge.engines.ncnn:NcnnEngine",
     "onnxruntime": "yolo_edge.engines.onnxruntime:OnnxRuntimeEngine",
+    "openvino": "yolo_edge.engines.openvino:OpenVinoEngine",
 }
 
 

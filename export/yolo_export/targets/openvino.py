@@ -1,0 +1,54 @@
+"""OpenVINO's own form (IR)."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+from typing import Any, Callable, ClassVar
+
+from yolo_edge.packages import require_openvino
+from yolo_export.errors import ConversionError
+from yolo_export.targets.base import Target, TargetResult, register_target
+from yolo_export.targets.intermediate import INPUT_NAME, Intermediate
+
+__all__ = ["OpenVinoTarget"]
+
+_INSTALL = "pip install 'yolo-edge[openvino]'"
+
+
+@register_target("openvino")
+class OpenVinoTarget(Target):
+    """Writes ``model.xml`` and ``model.bin``, float32 weights."""
+
+    engine: ClassVar[str] = "openvino"
+
+    def _convert(
+        self, intermediate: Intermediate, folder: Path, progress: Callable[[str], None]
+    ) -> TargetResult:
+        openvino = require_openvino("the openvino target", _INSTALL)
+        files = {"model": "model.xml", "weights": "model.bin"}
+        onnx_model = intermediate.model(progress)
+        progress("converting to OpenVINO")
+        try:
+            # What openvino.convert_model() does for ONNX, without its detour over a file.
+            model = openvino.Core().read_model(io.BytesIO(onnx_model))
+            _name_in_order(model)
+            openvino.save_model(model, str(folder / files["model"]), compress_to_fp16=False)
+        except RuntimeError as error:
+            raise ConversionError(f"OpenVINO cannot convert the network: {error}") from error
+        names = [port.get_any_name() for port in (*model.inputs, *model.outputs)]
+        wanted = [INPUT_NAME, *intermediate.output_names]
+        if sorted(names) != sorted(wanted):
+            raise ConversionError(f"OpenVINO wrote a graph with the tensors {names}; expected {wanted}")
+        version = openvino.__version__.split("-")[0]
+        entry = self._entry(intermediate, files, INPUT_NAME, "nchw", intermediate.output_names)
+        return TargetResult(entry, {**intermediate.versions, "openvino": version})
+
+
+def _name_in_order(model: Any) -> None:
+    """Renames what OpenVINO numbered with a counter of the process, so that one network gives one file."""
+    for number, node in enumerate(model.get_ordered_ops()):
+        kind = node.get_type_name()
+        if re.fullmatch(rf"{kind}_\d+", node.get_friendly_name()):
+            node.set_friendly_name(f"{kind}_{number}")
