@@ -10,11 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from yolo_edge import __version__
-from yolo_edge.bundle import GOLDEN, MANIFEST, SCHEMA, Bundle, ModelInput, is_bundle, load_bundle, sha256_of
+from yolo_edge.bundle import (
+    GOLDEN,
+    MANIFEST,
+    SCHEMA,
+    Bundle,
+    ModelInput,
+    is_bundle,
+    load_bundle,
+    sha256_of,
+    write_manifest,
+)
 from yolo_edge.errors import BundleError
 from yolo_edge.importing import ImportOptions
 from yolo_edge.options import DEFAULT_SIZE, validate_size
-from yolo_edge.staging import Staging
+from yolo_edge.staging import Staging, bundle_place
 from yolo_export.checkpoint import read_checkpoint
 from yolo_export.errors import ExportError
 from yolo_export.expected import make_golden
@@ -74,7 +84,7 @@ def export_bundle(
     converters = [create_target(name) for name in dict.fromkeys(targets)]
     if not converters:
         raise ValueError("no target was given")
-    place = _bundle_place(source if isinstance(source, Path) else source.path, out)
+    place = bundle_place(source if isinstance(source, Path) else source.path, out)
     with Staging(place) as staging:
         if isinstance(source, Path):
             source = _open(source, size_hw, import_options, progress)
@@ -105,7 +115,7 @@ def export_bundle(
         manifest["targets"] += entries
         progress("computing golden results")
         make_golden(source, model_input).save(staging.folder / GOLDEN)
-        _write_manifest(staging.folder, manifest)
+        write_manifest(staging.folder, manifest)
 
         expected = expected_results(source, model_input)
         verifications = []
@@ -113,7 +123,7 @@ def export_bundle(
             progress(f"verifying in {engine}")
             verifications.append(verify_target(staging.folder, engine, expected, source.kind))
         manifest["verification"] += [row.to_dict() for row in verifications]
-        _write_manifest(staging.folder, manifest)
+        write_manifest(staging.folder, manifest)
         load_bundle(staging.folder)
         sizes = {
             entry["engine"]: sum((staging.folder / name).stat().st_size for name in entry["files"].values())
@@ -133,17 +143,6 @@ def _open(
         raise ValueError(f"import options are for .onnx files; the checkpoint {path} says it itself")
     progress(f"reading {path}")
     return read_checkpoint(path)
-
-
-def _bundle_place(path: Path, out: Path | None) -> Path:
-    name = f"{path.stem}.edge"
-    if out is None:
-        return Path(name)
-    if out.suffix == ".edge":
-        return out
-    if out.is_dir():
-        return out / name
-    raise ValueError(f"out is {out}; it must be NAME.edge or an existing folder")
 
 
 def _bundle_to_extend(place: Path, source: Source, force: bool) -> Bundle | None:
@@ -238,8 +237,3 @@ def _keep_other_targets(old: Bundle, folder: Path, replaced: list[str], manifest
     versions = manifest["provenance"]["versions"]
     for name, version in raw["provenance"].get("versions", {}).items():
         versions.setdefault(name, version)
-
-
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

@@ -7,6 +7,7 @@ and no file outside the folder is ever opened. The schema is described in docs/b
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -187,6 +188,16 @@ def sha256_of(path: Path) -> str:
     except OSError as error:
         raise BundleError(f"{path}: cannot be read: {error.strerror}") from None
     return digest.hexdigest()
+
+
+def write_manifest(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Writes ``bundle.json`` into a folder.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def load_bundle(path: str | Path) -> Bundle:

@@ -80,3 +80,23 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def bundle_place(path: Path, out: Path | None) -> Path:
+    """Where the bundle of a model file goes.
+
+    Args:
+        path: The model, ``best.pt`` or ``model.ncnn.param``.
+        out: What the user said: a bundle, a folder to put it in, or None for the working folder.
+
+    Raises:
+        ValueError: ``out`` is neither.
+    """
+    name = f"{path.stem.removesuffix('.ncnn')}.edge"
+    if out is None:
+        return Path(name)
+    if out.suffix == ".edge":
+        return out
+    if out.is_dir():
+        return out / name
+    raise ValueError(f"out is {out}; it must be NAME.edge or an existing folder")

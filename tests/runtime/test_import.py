@@ -207,7 +207,7 @@ def test_only_a_bundle_of_the_same_file_is_replaced(
     shutil.copytree(tiny_bundle, place)
     with pytest.raises(RuntimeError, match="was made from something else; --force replaces it"):
         import_model(file, out=place)
-    assert len(load_bundle(place).targets) == 2
+    assert len(load_bundle(place).targets) == len(load_bundle(tiny_bundle).targets)
     import_model(file, out=place, force=True)
     assert load_bundle(place).imported
 

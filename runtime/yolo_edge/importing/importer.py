@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,16 @@ from typing import Any
 import numpy as np
 
 from yolo_edge import _core
-from yolo_edge.bundle import GOLDEN, MANIFEST, SCHEMA, Bundle, is_bundle, load_bundle, parse_bundle, sha256_of
+from yolo_edge.bundle import (
+    GOLDEN,
+    SCHEMA,
+    Bundle,
+    is_bundle,
+    load_bundle,
+    parse_bundle,
+    sha256_of,
+    write_manifest,
+)
 from yolo_edge.check import check_bundle
 from yolo_edge.detector import Detector
 from yolo_edge.engines import engine_class
@@ -23,7 +31,7 @@ from yolo_edge.importing.draft import Draft, draft_import
 from yolo_edge.importing.options import ImportOptions
 from yolo_edge.options import DEFAULT_SIZE, PAD_VALUE, DetectOptions
 from yolo_edge.scene import draw_scene
-from yolo_edge.staging import Staging
+from yolo_edge.staging import Staging, bundle_place
 
 _GOLDEN_SEED = 20
 _LOWEST_CONF = 0.01
@@ -67,7 +75,7 @@ def import_model(
         BundleError: The file cannot be imported; everything that is wrong or missing is listed at once.
         MissingExtraError: Its engine is not installed.
     """
-    place = _bundle_place(path, out)
+    place = bundle_place(path, out)
     with Staging(place) as staging:
         progress(f"looking at {path}")
         draft = draft_import(path, options or ImportOptions())
@@ -79,7 +87,7 @@ def import_model(
             shutil.copyfile(source, staging.folder / name)
             target["sha256"][name] = target["sha256"].pop(target["files"][role])
             target["files"][role] = name
-        _write_manifest(staging.folder, manifest)
+        write_manifest(staging.folder, manifest)
         bundle = load_bundle(staging.folder)
         progress(f"computing golden results in {draft.probe.engine}")
         golden = _make_golden(bundle)
@@ -221,18 +229,6 @@ def _threshold(confidence: list[float]) -> float:
     return float(np.sqrt(ranked[at] * ranked[at + 1]))
 
 
-def _bundle_place(path: Path, out: Path | None) -> Path:
-    # ncnn's files are called model.ncnn.param.
-    name = f"{path.stem.removesuffix('.ncnn')}.edge"
-    if out is None:
-        return Path(name)
-    if out.suffix == ".edge":
-        return out
-    if out.is_dir():
-        return out / name
-    raise ValueError(f"out is {out}; it must be NAME.edge or an existing folder")
-
-
 def _check_place(place: Path, manifest: dict[str, Any], force: bool) -> None:
     """Replaces an import of the same file only."""
     if force or not is_bundle(place):
@@ -246,8 +242,3 @@ def _check_place(place: Path, manifest: dict[str, Any], force: bool) -> None:
         raise BundleError(
             f"{place} was made from something else; --force replaces it, --out writes elsewhere"
         )
-
-
-def _write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
-    text = json.dumps(manifest, indent=1, ensure_ascii=False, allow_nan=False)
-    (folder / MANIFEST).write_text(text + "\n", encoding="utf-8")

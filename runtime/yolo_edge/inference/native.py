@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -48,39 +48,15 @@ class NativeInference(Inference[_core.NativeJob]):
         return self._detector.try_start(image, image_channels=image_channels)
 
     def finish(self, job: _core.NativeJob, choice: Choice) -> Detections:
-        options = choice.options
-        return self._detections(
-            *self._detector.finish(
-                job,
-                conf=options.conf,
-                iou=options.iou,
-                classes=choice.class_ids,
-                agnostic=options.agnostic,
-                multi_label=options.multi_label,
-                max_detections=options.max_detections,
-                max_candidates=options.max_candidates,
-            )
-        )
+        return self._detections(*self._detector.finish(job, **_options(choice)))
 
     def abandon(self, job: _core.NativeJob) -> None:
         job.abandon()
 
     def run(self, image: Image, image_channels: ChannelOrder, choice: Choice) -> Detections:
         check_image(image)
-        options = choice.options
-        return self._detections(
-            *self._detector.detect(
-                image,
-                conf=options.conf,
-                iou=options.iou,
-                classes=choice.class_ids,
-                agnostic=options.agnostic,
-                multi_label=options.multi_label,
-                max_detections=options.max_detections,
-                max_candidates=options.max_candidates,
-                image_channels=image_channels,
-            )
-        )
+        found = self._detector.detect(image, image_channels=image_channels, **_options(choice))
+        return self._detections(*found)
 
     def compute_heads(self, tensor: FloatArray) -> list[FloatArray]:
         return self._detector.compute_heads(tensor)
@@ -96,3 +72,17 @@ class NativeInference(Inference[_core.NativeJob]):
         times: tuple[float, float, float, float, float],
     ) -> Detections:
         return Detections.from_core(xyxy, confidence, class_id, self.bundle.names, StageTimes(*times))
+
+
+def _options(choice: Choice) -> dict[str, Any]:
+    """The thresholds as the core names them."""
+    options = choice.options
+    return {
+        "conf": options.conf,
+        "iou": options.iou,
+        "classes": choice.class_ids,
+        "agnostic": options.agnostic,
+        "multi_label": options.multi_label,
+        "max_detections": options.max_detections,
+        "max_candidates": options.max_candidates,
+    }
