@@ -19,8 +19,8 @@ VERSION = (ROOT / "VERSION").read_text().strip()
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
 
-def _run(*command: object, cwd: Path | None = None) -> str:
-    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+def _run(*command: object, cwd: Path | None = None, **variables: str) -> str:
+    clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | variables
     done = subprocess.run(
         list(map(str, command)), cwd=cwd, capture_output=True, text=True, check=False, env=clean
     )
@@ -41,6 +41,9 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel that scripts/test made of these sources a moment ago, or a new one."""
+    if made := os.environ.get("YOLO_EDGE_WHEEL"):
+        return Path(made)
     folder = tmp_path_factory.mktemp("wheel")
     _run(*PIP, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "-w", folder, source)
     (path,) = folder.glob("*.whl")
@@ -72,6 +75,7 @@ def test_install(
         "--no-build-isolation",
         "--ignore-installed",
         *what,
+        CMAKE_ARGS="-DYOLO_EDGE_BUILD_RUNTIME=OFF",  # of the editable install: the kernels alone build fast
     )
     where = _run(
         python, "-c", "import yolo_edge, yolo_export; print(yolo_edge.__file__, yolo_export.__file__)"
