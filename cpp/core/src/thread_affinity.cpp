@@ -60,21 +60,40 @@ CpuSet current_thread_cpus() {
     return thread_cpus(caller);
 }
 
-void bind_current_thread(const CpuSet& cpus) {
+namespace {
+
+/// Returns false when there is no such thread.
+bool bind(pid_t tid, const CpuSet& cpus) {
     if (cpus.empty()) throw std::invalid_argument("cpus is empty; a thread needs at least one CPU");
-    const CpuSet before = current_thread_cpus();
-    if (!KernelMask(cpus).set(caller)) {
+    KernelMask earlier;
+    if (!earlier.get(tid) && errno == ESRCH) return false;
+    const CpuSet before = earlier.cpus();
+    if (!KernelMask(cpus).set(tid)) {
+        if (errno == ESRCH) return false;
         const std::string reason = last_error();
         throw std::runtime_error("cannot bind the thread to CPUs " + cpus.to_list() + ": " + reason +
                                  "; it runs on " + before.to_list());
     }
-    const CpuSet bound = current_thread_cpus();
-    if (bound == cpus) return;
-    KernelMask(before).set(caller);
+    KernelMask now;
+    if (!now.get(tid) && errno == ESRCH) return false;
+    const CpuSet bound = now.cpus();
+    if (bound == cpus) return true;
+    earlier.set(tid);
     throw std::runtime_error("asked to bind the thread to CPUs " + cpus.to_list() +
                              ", the kernel bound it to " + bound.to_list() +
                              " (the others are offline or outside the cpuset); it runs on " +
-                             current_thread_cpus().to_list() + " again");
+                             thread_cpus(tid).to_list() + " again");
+}
+
+}  // namespace
+
+void bind_current_thread(const CpuSet& cpus) {
+    bind(caller, cpus);
+}
+
+bool bind_thread(int tid, const CpuSet& cpus) {
+    if (tid < 1) throw argument_error("tid is ", tid, "; it must be the id of a thread of this process");
+    return bind(tid, cpus);
 }
 
 ScopedAffinity::ScopedAffinity(const CpuSet& cpus) : before_(current_thread_cpus()) {

@@ -80,6 +80,28 @@ TEST_CASE("a binding that the kernel does not honour is an error and changes not
     CHECK(current_thread_cpus() == before);
 }
 
+TEST_CASE("another thread of the process is bound, this one is not") {
+    const CpuSet before = current_thread_cpus();
+    const CpuSet one = {*before.begin()};
+    std::promise<int> tid;
+    std::promise<void> end;
+    std::thread other([&] {
+        tid.set_value(static_cast<int>(syscall(SYS_gettid)));
+        end.get_future().wait();
+    });
+    const int thread = tid.get_future().get();
+    CHECK(bind_thread(thread, one));
+    CHECK(thread_cpus(thread) == one);
+    CHECK(current_thread_cpus() == before);
+    CHECK_THROWS_AS(bind_thread(thread, CpuSet()), std::invalid_argument);
+    CHECK_THROWS_AS(bind_thread(thread, CpuSet{CpuSet::limit - 1}), std::runtime_error);
+    CHECK(thread_cpus(thread) == one);
+    end.set_value();
+    other.join();
+    CHECK_THROWS_AS(bind_thread(0, one), std::invalid_argument);
+    CHECK_FALSE(bind_thread(2'000'000'000, one));
+}
+
 TEST_CASE("a thread that does not exist is an error") {
     CHECK_THROWS_WITH_AS(thread_cpus(-1), "tid is -1; it must be 0 (the calling thread) or a thread's id",
                          std::invalid_argument);

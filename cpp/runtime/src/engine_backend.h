@@ -48,5 +48,8 @@ const EngineEntry& engine_entry(std::string_view name);
 #ifdef YOLO_EDGE_HAVE_NCNN
 EngineEntry ncnn_entry();
 #endif
+#ifdef YOLO_EDGE_HAVE_OPENVINO
+EngineEntry openvino_entry();
+#endif
 
 }  // namespace yolo_edge

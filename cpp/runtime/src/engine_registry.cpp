@@ -11,6 +11,9 @@ const std::vector<EngineEntry>& engine_entries() {
 #ifdef YOLO_EDGE_HAVE_NCNN
         ncnn_entry(),
 #endif
+#ifdef YOLO_EDGE_HAVE_OPENVINO
+        openvino_entry(),
+#endif
     };
     return entries;
 }

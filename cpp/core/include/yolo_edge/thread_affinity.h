@@ -19,6 +19,11 @@ CpuSet thread_cpus(int tid);
 /// happened. Throws std::invalid_argument for an empty set.
 void bind_current_thread(const CpuSet& cpus);
 
+/// The same for thread `tid` of this process, a number in /proc/self/task.
+///
+/// Returns false when there is no such thread (any more). Throws std::invalid_argument for a tid below 1 too.
+bool bind_thread(int tid, const CpuSet& cpus);
+
 /// Binds the calling thread for as long as this object lives, then gives it its earlier CPUs back.
 ///
 /// Must end on the thread that made it. Threads started meanwhile keep `cpus`.
