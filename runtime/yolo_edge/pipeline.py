@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Union
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +16,10 @@ from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
 from yolo_edge.options import DetectOptions
 from yolo_edge.progress import Progress
+from yolo_edge.read_ahead import read_ahead
 from yolo_edge.sinks import Sink, StopRun
 from yolo_edge.sources import FailedFrame, Frame, Source
+from yolo_edge.sources.base import FrameOrFailure
 
 
 @dataclass
@@ -149,20 +153,57 @@ def _run_source(
         StopRun: There are enough frames, or an output has enough.
     """
     dropped_before, elapsed_before, started = figures.dropped, figures.elapsed_s, time.monotonic()
-    for item in source:
-        figures.dropped = dropped_before + source.dropped
-        if isinstance(item, FailedFrame):
-            figures.failures += 1
-            if progress:
-                progress.message(item.error)
+    with contextlib.closing(_results(detector, source, options)) as results:
+        for result in results:
+            figures.dropped = dropped_before + source.dropped
+            if isinstance(result, FailedFrame):
+                figures.failures += 1
+                if progress:
+                    progress.message(result.error)
+                for sink in sinks:
+                    sink.fail(result)
+                continue
+            frame, detections = result
+            figures.add(detections, elapsed_before + time.monotonic() - started)
             for sink in sinks:
-                sink.fail(item)
-            continue
-        detections = detector.detect(item.image, options=options)
-        figures.add(detections, elapsed_before + time.monotonic() - started)
-        for sink in sinks:
-            sink.write(item, detections)
-        if progress:
-            progress.frame(source, figures.frames, figures.fps, len(detections))
-        if max_frames is not None and figures.frames >= max_frames:
-            raise StopRun
+                sink.write(frame, detections)
+            if progress:
+                progress.frame(source, figures.frames, figures.fps, len(detections))
+            if max_frames is not None and figures.frames >= max_frames:
+                raise StopRun
+
+
+Result = Union[tuple[Frame, Detections], FailedFrame]
+
+
+def _results(detector: Detector, source: Source, options: DetectOptions) -> Generator[Result, None, None]:
+    """What becomes of every frame, in order.
+
+    Of a file the next frames are read in a thread, and one is letterboxed, while the engine computes; what
+    the caller does with a result happens meanwhile, too. Whoever watches a camera wants the newest frame, so
+    nothing runs ahead there.
+    """
+    if not source.may_run_ahead:
+        for item in source:
+            if isinstance(item, FailedFrame):
+                yield item
+            else:
+                yield item, detector.detect(item.image, options=options)
+        return
+    waiting: deque[FrameOrFailure] = deque()
+
+    def images() -> Iterator[npt.NDArray[np.uint8]]:
+        with contextlib.closing(read_ahead(source)) as items:
+            for read in items:
+                waiting.append(read.item)
+                if isinstance(read.item, Frame):
+                    yield read.item.image
+
+    with contextlib.closing(detector.detect_stream(images(), options=options)) as stream:
+        for detections in stream:
+            while isinstance(item := waiting.popleft(), FailedFrame):
+                yield item
+            yield item, detections
+    for item in waiting:
+        if isinstance(item, FailedFrame):
+            yield item

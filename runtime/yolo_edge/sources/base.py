@@ -56,6 +56,9 @@ class Source(ABC):
     live: ClassVar[bool] = False
     """A live source yields its newest frame and drops what came before; a file never drops."""
 
+    may_run_ahead: ClassVar[bool] = False
+    """Whether another thread may read the next frames while one is being computed: files."""
+
     name: str
     """How messages and results call it."""
     frame_count: int | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from yolo_edge.sources.base import FailedFrame, Frame, FrameOrFailure, Source
 
 class ImagesSource(Source):
     """A list of image files; one that cannot be read is reported and the rest goes on."""
+
+    may_run_ahead: ClassVar[bool] = True
 
     def __init__(self, paths: Sequence[Path], every: int = 1) -> None:
         require_cv2("reading images")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 from yolo_edge.errors import SourceError
 from yolo_edge.packages import require_cv2
@@ -13,6 +14,8 @@ from yolo_edge.sources.base import FailedFrame, Frame, FrameOrFailure, Source
 
 class VideoSource(Source):
     """A video file, every frame in order."""
+
+    may_run_ahead: ClassVar[bool] = True
 
     def __init__(self, path: Path, every: int = 1) -> None:
         cv2 = require_cv2("reading video")

@@ -16,6 +16,7 @@ from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
 from yolo_edge.options import DetectOptions
 from yolo_edge.progress import Progress
+from yolo_edge.read_ahead import Read, read_ahead
 from yolo_edge.sources.base import FailedFrame, FrameOrFailure
 from yolo_edge.sources.images import ImagesSource
 from yolo_edge.val.comparison import Comparison, ImageBoxes, Parameters, compare
@@ -23,7 +24,6 @@ from yolo_edge.val.dataset import Dataset
 from yolo_edge.val.figures import Figures, figures_of, require_pycocotools
 from yolo_edge.val.labels import DatasetError, LabelledImage
 from yolo_edge.val.options import EVALUATION_OPTIONS
-from yolo_edge.val.read_ahead import Read, read_ahead
 
 
 @dataclass

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from yolo_edge.read_ahead import read_ahead
 from yolo_edge.val.evaluation import covered_s
-from yolo_edge.val.read_ahead import read_ahead
 
 
 def _readers() -> int:
