@@ -37,8 +37,10 @@ struct Letterbox::State {
         GreyLevels result = {table.data(), high, static_cast<float>(scale - high), true};
         for (int x = 0; x < 256; ++x) {
             const auto value = static_cast<float>(x);
-            if (std::fma(value, high, value * result.low) != table[static_cast<std::size_t>(x)])
-                result.exact = false;
+            const float computed = std::fma(value, high, value * result.low);
+            const float wanted = table[static_cast<std::size_t>(x)];
+            // A negative scale makes -0 of level 0, which is equal to 0 but other bits.
+            if (computed != wanted || std::signbit(computed) != std::signbit(wanted)) result.exact = false;
         }
         return result;
     }

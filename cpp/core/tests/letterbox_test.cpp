@@ -134,6 +134,22 @@ TEST_CASE("letterbox equals the naive arithmetic at exact ratios") {
     }
 }
 
+TEST_CASE("a negative scale turns level 0 into -0 with every instruction set") {
+    const SimdLevel simd = subcase_per_level();
+    Normalization normalization;
+    normalization.scale.fill(-0.3);
+    Letterbox letterbox(normalization, simd);
+    const std::vector<std::uint8_t> black(3 * 32 * 32);
+    LetterboxOptions options;
+    options.size = {32, 32};
+    const ImageView image = {black.data(), 32, 32, 96, ChannelOrder::bgr};
+    int positive = 0;
+    for (const float value : run<float>(letterbox, image, letterbox_geometry({32, 32}, options))) {
+        positive += std::signbit(value) ? 0 : 1;
+    }
+    CHECK(positive == 0);
+}
+
 TEST_CASE("letterbox obeys mean, scale, padding value and both channel orders") {
     const SimdLevel simd = subcase_per_level();
     Random random(3);
