@@ -2,6 +2,7 @@
 // options. Every instruction set must refuse the same and give the same bits; every box must be finite and
 // inside of the image.
 
+#include <algorithm>
 #include <cmath>
 #include <stdexcept>
 #include <vector>
@@ -109,6 +110,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const bool one_list = input.flag();
     std::vector<OutputSpec> specs(one_list ? 1 : heads.size());
     std::vector<Output> outputs;
+    bool reshaped = false;  // which may also change the number of classes
     for (std::size_t i = 0; i < specs.size(); ++i) {
         specs[i].layout = one_list ? OutputLayout::rows : static_cast<OutputLayout>(input.between(0, 2));
         specs[i].activation = static_cast<Activation>(input.between(0, one_list ? 2 : 1));
@@ -117,11 +119,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                  tensor.height / stride, tensor.width / stride, rows);
         for (int d = 0; d < view.dimensions; ++d) {
             int& side = view.shape[static_cast<std::size_t>(d)];
-            if (input.any<std::uint8_t>() % 64 == 0) side = input.between(0, 40);
+            if (input.any<std::uint8_t>() % 64 == 0) {
+                side = input.between(0, 40);
+                reshaped = true;
+            }
             if (side < 1) return 0;  // no memory to lend; the refusal of such shapes has its own tests
         }
         outputs.push_back(backed(view, input));
     }
+    const bool logits = std::all_of(specs.begin(), specs.end(),
+                                    [](OutputSpec spec) { return spec.activation == Activation::none; });
     std::vector<OutputView> views;
     for (const Output& output : outputs) views.push_back(output.view);
 
@@ -155,7 +162,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         require(same(boxes, expected));
     }
     for (const Proposal& box : expected) {
-        require(box.score > 0 && box.score <= 1 && box.class_id >= 0 && box.class_id < classes);
+        // Scores above 1 can only come from outputs that were given as probabilities and are none.
+        require(box.score > 0 && std::isfinite(box.score) && (box.score <= 1 || !logits));
+        require(box.class_id >= 0 && (box.class_id < classes || reshaped));
         require(box.x0 >= 0 && box.x0 <= box.x1 && box.x1 <= static_cast<float>(geometry.source.width));
         require(box.y0 >= 0 && box.y0 <= box.y1 && box.y1 <= static_cast<float>(geometry.source.height));
     }

@@ -56,7 +56,7 @@ struct StridedHead {
 };
 
 int cells(int pixels, int stride) {
-    return (pixels + stride - 1) / stride;
+    return pixels / stride + (pixels % stride != 0 ? 1 : 0);  // no sum that could overflow
 }
 
 /// Finds the boxes of single cells, whatever they are made of.

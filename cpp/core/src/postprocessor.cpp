@@ -10,7 +10,7 @@ namespace yolo_edge {
 namespace {
 
 int cells(int pixels, int stride) {
-    return (pixels + stride - 1) / stride;
+    return pixels / stride + (pixels % stride != 0 ? 1 : 0);  // no sum that could overflow
 }
 
 /// Whether a tensor is what generate_proposals reads: planes whose rows follow each other.
