@@ -58,7 +58,8 @@ class Conv(Block):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, c1, H, W) to (N, c2, H/s, W/s)."""
-        return self.act(self.bn(self.conv(x)))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.act(self.bn(self.conv(x)))
+        return y
 
 
 @block("models.common.DWConv", children=("conv", "act"), optional={"bn": nn.Identity})
@@ -91,7 +92,8 @@ class Focus(Block):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, c1, H, W) to (N, c2, H/2, W/2)."""
         corners = (x[..., ::2, ::2], x[..., 1::2, ::2], x[..., ::2, 1::2], x[..., 1::2, 1::2])
-        return self.conv(torch.cat(corners, 1))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.conv(torch.cat(corners, 1))
+        return y
 
 
 @block("utils.activations.FReLU", children=("conv", "bn"))

@@ -37,4 +37,5 @@ class DepthwiseSeparable(Block):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, c1, H, W) to (N, c2, H/s, W/s)."""
         x = self.act(self.bn1(self.conv1(x)))
-        return self.act(self.bn2(self.conv2(x)))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.act(self.bn2(self.conv2(x)))
+        return y

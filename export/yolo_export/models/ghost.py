@@ -65,7 +65,8 @@ class GhostBottleneck(Block):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, c1, H, W) to (N, c2, H/s, W/s)."""
-        return self.conv(x) + self.shortcut(x)  # type: ignore[no-any-return]
+        y: torch.Tensor = self.conv(x) + self.shortcut(x)
+        return y
 
 
 @block("models.common.C3Ghost", children=("cv1", "cv2", "cv3", "m"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Union
+from typing import Any, Union
 
 import torch
 from torch import nn
@@ -59,14 +59,15 @@ class Network(nn.Module):
         Returns:
             One map per head in the order of the checkpoint, (N, na*(nc+5), H/stride, W/stride), no sigmoid.
         """
-        maps: dict[int, torch.Tensor] = {-1: images}
-        result = images
+        maps: dict[int, Any] = {-1: images}
+        result: Any = images
         for index, (layer, source) in enumerate(zip(self.layers, self.sources)):
             inputs = maps[source] if isinstance(source, int) else [maps[each] for each in source]
             result = layer(inputs)
             if index in self._wanted:
                 maps[index] = result
-        return result  # type: ignore[return-value]
+        heads: list[torch.Tensor] = result
+        return heads
 
 
 def _as_tuple(source: int | tuple[int, ...]) -> tuple[int, ...]:

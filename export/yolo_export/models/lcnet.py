@@ -32,7 +32,8 @@ class ConvBnHardswish(Block):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, c1, H, W) to (N, c2, H/stride, W/stride)."""
-        return self.hardswish(self.bn(self.conv(x)))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.hardswish(self.bn(self.conv(x)))
+        return y
 
 
 @block(
@@ -59,7 +60,8 @@ class ConvExcite(Block):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, C, H, W) to the same shape."""
         weights = self.SiLU(self.conv2(self.relu(self.conv1(self.avg_pool(x)))))
-        return x * weights  # type: ignore[no-any-return]
+        y: torch.Tensor = x * weights
+        return y
 
 
 @block(
@@ -90,7 +92,8 @@ class LCBlock(Block):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, c1, H, W) to (N, c2, H/stride, W/stride)."""
         x = self.dw_conv(x)
-        return self.pw_conv(self.se(x) if self.use_se else x)  # type: ignore[no-any-return]
+        y: torch.Tensor = self.pw_conv(self.se(x) if self.use_se else x)
+        return y
 
 
 @block("models.common.Dense", children=("dense_conv", "hardswish", "dropout"), family="yolov5-lite")
@@ -111,4 +114,5 @@ class LastConv(Block):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, c1, H, W) to (N, c2, H, W)."""
-        return self.dropout(self.hardswish(self.dense_conv(x)))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.dropout(self.hardswish(self.dense_conv(x)))
+        return y

@@ -32,7 +32,8 @@ class SPP(Block):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, c1, H, W) to (N, c2, H, W)."""
         x = self.cv1(x)
-        return self.cv2(torch.cat([x, *(pool(x) for pool in self.m)], 1))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.cv2(torch.cat([x, *(pool(x) for pool in self.m)], 1))
+        return y
 
 
 @block("models.common.SPPF", children=("cv1", "cv2", "m"))
@@ -57,7 +58,8 @@ class SPPF(Block):
         levels = [self.cv1(x)]
         for _ in range(3):
             levels.append(self.m(levels[-1]))
-        return self.cv2(torch.cat(levels, 1))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.cv2(torch.cat(levels, 1))
+        return y
 
 
 @block("models.common.C3SPP", children=("cv1", "cv2", "cv3", "m"))

@@ -61,7 +61,8 @@ class RepVGGBlock(Block):
         total = first(x)
         for branch in others:
             total = total + branch(x)
-        return self.nonlinearity(self.se(total))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.nonlinearity(self.se(total))
+        return y
 
 
 def _conv_norm(c1: int, c2: int, kernel: int, stride: int) -> nn.Sequential:

@@ -110,7 +110,8 @@ class TransformerBlock(Block):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (1, c1, H, W) to (1, c2, H, W)."""
         x = self.conv(x)
-        return self.tr(x + pointwise(self.linear, x))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.tr(x + pointwise(self.linear, x))
+        return y
 
 
 @block("models.common.C3TR", children=("cv1", "cv2", "cv3", "m"))
