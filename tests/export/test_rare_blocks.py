@@ -7,54 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import onnx
-import onnxruntime
 import pytest
 import torch
+from block_networks import check, heads_of, network_with
 from checkpoints import write_checkpoint
 from torch import nn
 
-from yolo_export.checkpoint import Checkpoint, read_checkpoint
+from yolo_export.checkpoint import read_checkpoint
 from yolo_export.errors import CheckpointError
-from yolo_export.models import Attention, Conv, CrossConv, FunnelReLU, MixConv, Network
-from yolo_export.targets import OnnxIntermediate
-from yolo_export.untrained import untrained_checkpoint
-
-IMAGE = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
-
-
-def network_with(row: list[Any], folder: Path) -> Network:
-    """A network of three heads that has the row at stride 8, with seeded numbers."""
-    import yaml
-
-    anchors = [[10, 13, 16, 30, 33, 23], [30, 61, 62, 45, 59, 119], [116, 90, 156, 198, 373, 326]]
-    backbone = [[-1, 1, "Conv", [8, 3, 2]], [-1, 1, "Conv", [16, 3, 2]], [-1, 1, "Conv", [16, 3, 2]], row]
-    head = [
-        [-1, 1, "Conv", [16, 1]],
-        [-1, 1, "Conv", [16, 3, 2]],
-        [-1, 1, "Conv", [16, 3, 2]],
-        [[4, 5, 6], 1, "Detect", ["nc", "anchors"]],
-    ]
-    path = folder / "net.yaml"
-    path.write_text(yaml.safe_dump({"nc": 3, "anchors": anchors, "backbone": backbone, "head": head}))
-    return untrained_checkpoint(str(path)).network.half().float()
-
-
-def heads_of(network: nn.Module) -> list[torch.Tensor]:
-    with torch.no_grad():
-        return network(IMAGE)
-
-
-def check(checkpoint: Checkpoint, expected: list[torch.Tensor]) -> set[str]:
-    """The checkpoint's heads are those expected, in torch and in onnxruntime; returns the operators."""
-    for mine, theirs in zip(heads_of(checkpoint.network), expected):
-        assert torch.allclose(mine, theirs, rtol=0, atol=1e-5)
-    model = OnnxIntermediate(checkpoint).model()
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    for mine, theirs in zip(session.run(None, {"images": IMAGE.numpy()}), expected):
-        assert np.abs(mine - theirs.numpy()).max() <= 1e-4
-    return {node.op_type for node in onnx.load_from_string(model).graph.node}
+from yolo_export.models import Attention, Conv, CrossConv, FunnelReLU, MixConv
 
 
 @pytest.mark.parametrize(

@@ -129,6 +129,7 @@ def test_detection_convolutions_outside_the_last_layer() -> None:
         pytest.param([-1, 1, "GhostBottleneck", [16, 3, 1]], 16, id="GhostBottleneck"),
         pytest.param([-1, 1, "GhostConv", [16, 3]], 16, id="GhostConv"),
         pytest.param([-1, 1, "LC_Block", [16, 1, 5, True]], 16, id="LC_Block"),
+        pytest.param([-1, 2, "MBConvBlock", [16, 5, 1, 6, 0.2]], 16, id="MBConvBlock"),
         pytest.param([-1, 1, "MixConv2d", [16, [1, 3]]], 16, id="MixConv2d"),
         pytest.param([-1, 1, "MixConv2d", [16, [1, 3, 5], 1, False]], 16, id="MixConv2d of equal weight"),
         pytest.param([-1, 1, "MobileNet_Block", [16, 40, 5, 1, 1, 1]], 16, id="MobileNet_Block"),
@@ -164,6 +165,7 @@ def test_modules_of_the_field(row: list[Any], channels: int | None) -> None:
         pytest.param(["DWConvTranspose2d"], (8, 32, 48), id="depth wise transposed"),
         pytest.param(["Focus"], (8, 8, 12), id="focus"),
         pytest.param(["conv_bn_relu_maxpool"], (8, 4, 6), id="stem with pooling"),
+        pytest.param(["stem"], (8, 8, 12), id="stem of EfficientNet-Lite"),
         pytest.param(["conv_bn_relu_maxpool", "nn.MaxPool2d", "C3TR"], (8, 2, 3), id="attention"),
     ],
 )
@@ -175,6 +177,7 @@ def test_modules_that_change_the_size(rows: list[str], shape: tuple[int, ...]) -
         "Focus": [8, 3],
         "conv_bn_relu_maxpool": [8],
         "nn.MaxPool2d": [2],
+        "stem": [8, "ReLU6"],
     }
     backbone = [[-1, 1, name, args.get(name, [8, 2, 2])] for name in rows]
     made = build_network(

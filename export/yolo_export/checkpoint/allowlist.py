@@ -38,6 +38,8 @@ FUNCTIONS = {
     "builtins.getattr": "bound_method",
     "builtins.set": "set",
     "builtins.frozenset": "set",
+    "builtins.range": "range",
+    "builtins.xrange": "range",  # Its name in protocol 2, which torch.save writes.
     "_codecs.encode": "encode",
     "copyreg._reconstructor": "reconstructor",
     "numpy.core.multiarray._reconstruct": "array",
@@ -93,6 +95,8 @@ _INERT = frozenset(
         "datetime.datetime",
         "datetime.timedelta",
         "datetime.timezone",
+        # What YOLOv5-Lite's MBConvBlock drops during training only.
+        "models.common.drop_connect",
         "numpy.dtype",
         "numpy.ndarray",
         "pathlib.Path",

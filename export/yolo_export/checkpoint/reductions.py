@@ -124,6 +124,12 @@ class Reductions:
         self._spend(items=len(items))
         return {flat_key(item) for item in items}
 
+    def _read_range(self, start: Any, stop: Any, step: Any) -> range:
+        """Three numbers, as which Python keeps it too."""
+        if not all(type(number) is int and abs(number) < _MAX_KEY for number in (start, stop, step)):
+            raise ValueError("a range of something that is not three integers")
+        return range(start, stop, step)
+
     def _read_encode(self, text: Any, encoding: Any = "latin1") -> bytes:
         if type(text) is not str or encoding not in ("latin1", "latin-1"):
             raise ValueError("encoded text that is not latin1")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from yolo_export.models import torch_modules as _torch_modules  # noqa: F401  (fills the registry)
 from yolo_export.models.conv import Conv, DWConv, Focus, FunnelReLU
 from yolo_export.models.cross import C3x, CrossConv, MixConv
-from yolo_export.models.csp import C3, Bottleneck, BottleneckCSP
+from yolo_export.models.csp import C3, Bottleneck, BottleneckCSP, C3Sum
 from yolo_export.models.depthwise import DepthwiseSeparable
 from yolo_export.models.detect import Detect
+from yolo_export.models.efficientnet import EfficientStem, MBConv, MBExcite
+from yolo_export.models.esnet import ESBlock, ESExcite
 from yolo_export.models.ghost import C3Ghost, GhostBottleneck, GhostConv
 from yolo_export.models.graph import NETWORKS, Network
-from yolo_export.models.joining import Add, Concat
+from yolo_export.models.joining import Add, Concat, Sum
 from yolo_export.models.lcnet import ConvBnHardswish, ConvExcite, LastConv, LCBlock
 from yolo_export.models.mobilenet import (
     ConvHardSwish,
@@ -50,6 +52,7 @@ __all__ = [
     "Bottleneck",
     "BottleneckCSP",
     "C3Ghost",
+    "C3Sum",
     "C3x",
     "ChannelShuffle",
     "Concat",
@@ -63,6 +66,9 @@ __all__ = [
     "DWConv",
     "DepthwiseSeparable",
     "Detect",
+    "ESBlock",
+    "ESExcite",
+    "EfficientStem",
     "Expand",
     "Fields",
     "Focus",
@@ -74,11 +80,14 @@ __all__ = [
     "InvertedResidual",
     "LCBlock",
     "LastConv",
+    "MBConv",
+    "MBExcite",
     "MixConv",
     "Network",
     "RepVGGBlock",
     "ShuffleBlock",
     "SqueezeExcite",
+    "Sum",
     "TransformerBlock",
     "TransformerLayer",
     "find_block",

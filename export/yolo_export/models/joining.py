@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from yolo_export.models.registry import Attribute, Block, block
+from yolo_export.models.registry import Attribute, Block, Fields, block
 
-__all__ = ["Add", "Concat"]
+__all__ = ["Add", "Concat", "Sum"]
 
 
 @block("models.common.Concat", attributes={"d": Attribute(int, default=1, low=1, high=1)})
@@ -42,3 +42,29 @@ class Add(Block):
         """Map two (N, C, H, W) to their sum."""
         first, second = xs
         return first + second
+
+
+@block("models.experimental.Sum", attributes={"weight": Attribute(bool)})
+class Sum(Block):
+    """Adds two or more feature maps of the same shape.
+
+    It is only read from checkpoints. A record with ``weight`` is refused: it holds a number for each map, but
+    not the formula that makes a factor of it.
+    """
+
+    weight: bool
+
+    def finish(self, fields: Fields) -> None:
+        """Read how many maps are added to the first one."""
+        if self.weight:
+            raise ValueError("weighs the maps it adds; only a plain sum is supported (weight = False)")
+        self.others = fields.steps("iter")
+
+    def forward(self, xs: list[torch.Tensor]) -> torch.Tensor:
+        """Map several (N, C, H, W) to their sum."""
+        if len(xs) != self.others + 1:
+            raise ValueError(f"a sum of {self.others + 1} maps gets {len(xs)}")
+        first, *others = xs
+        for other in others:
+            first = first + other
+        return first

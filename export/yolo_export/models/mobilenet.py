@@ -19,7 +19,7 @@ class HardSigmoid(Block):
         return nn.functional.hardsigmoid(x)
 
 
-@block("models.common.h_swish")
+@block("models.common.h_swish", "models.common.Hswish")
 class HardSwish(Block):
     """``x * hard_sigmoid(x)``."""
 
@@ -46,7 +46,8 @@ class ConvHardSwish(Block):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, c1, H, W) to (N, c2, H/stride, W/stride)."""
-        return self.act(self.bn(self.conv(x)))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.act(self.bn(self.conv(x)))
+        return y
 
 
 @block("models.common.SELayer", children=("avg_pool", "fc"))
@@ -69,10 +70,17 @@ class SqueezeExcite(Block):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, C, H, W) to the same shape."""
         weights = self.fc(self.avg_pool(x).flatten(1))
-        return x * weights[:, :, None, None]  # type: ignore[no-any-return]
+        y: torch.Tensor = x * weights[:, :, None, None]
+        return y
 
 
-@block("models.common.MobileNet_Block", children=("conv",), attributes={"identity": Attribute(bool)})
+@block(
+    "models.common.MobileNet_Block",
+    "models.common.InvertedResidual",
+    "models.common.mobilev3_bneck",
+    children=("conv",),
+    attributes={"identity": Attribute(bool)},
+)
 class InvertedResidual(Block):
     """Widens the channels, filters them depth-wise, narrows them; with a shortcut where the shape stays.
 

@@ -18,6 +18,7 @@ from yolo_export.models.conv import Conv, DWConv, Focus
 from yolo_export.models.cross import C3x, CrossConv, MixConv
 from yolo_export.models.csp import C3, Bottleneck, BottleneckCSP
 from yolo_export.models.depthwise import DepthwiseSeparable
+from yolo_export.models.efficientnet import EfficientStem, MBConv
 from yolo_export.models.ghost import C3Ghost, GhostBottleneck, GhostConv
 from yolo_export.models.joining import Add, Concat
 from yolo_export.models.lcnet import ConvBnHardswish, LastConv, LCBlock
@@ -108,8 +109,30 @@ def _dense(c1: int, c2: int, kernel: int = 1, _dropout: float = 0.2) -> nn.Modul
     return LastConv(c1, c2, kernel)
 
 
+def _mbconv(
+    c1: int,
+    c2: int,
+    kernel: int,
+    stride: int,
+    expand_ratio: int,
+    _drop_rate: float = 0.0,
+    has_se: bool = False,
+) -> nn.Module:
+    if has_se:
+        raise ValueError("asks for squeeze-and-excite, whose width the row does not tell")
+    if type(expand_ratio) is not int or expand_ratio < 1:
+        raise ValueError(f"has expand_ratio {expand_ratio!r}; allowed: integers from 1")
+    return MBConv(c1, c2, kernel, stride, expand_ratio)
+
+
 def _repvgg(c1: int, c2: int, kernel: int = 3, stride: int = 1) -> nn.Module:
     return RepVGGBlock(c1, c2, kernel, stride)
+
+
+def _stem(c1: int, c2: int, act: str = "ReLU6") -> nn.Module:
+    if act != "ReLU6":
+        raise ValueError(f"has activation {act!r}; the only one is 'ReLU6'")
+    return EfficientStem(c1, c2)
 
 
 _RECIPES: dict[str, Recipe] = {
@@ -137,6 +160,7 @@ _RECIPES: dict[str, Recipe] = {
     "GhostBottleneck": Recipe(GhostBottleneck, wide=True),
     "GhostConv": Recipe(GhostConv, wide=True),
     "LC_Block": Recipe(LCBlock, wide=True),
+    "MBConvBlock": Recipe(_mbconv, wide=True),
     "MixConv2d": Recipe(MixConv, wide=True),
     "MobileNet_Block": Recipe(_mobilenet, wide=True),
     "RepVGGBlock": Recipe(_repvgg, wide=True),
@@ -151,6 +175,7 @@ _RECIPES: dict[str, Recipe] = {
     "nn.Identity": Recipe(nn.Identity),
     "nn.MaxPool2d": Recipe(nn.MaxPool2d),
     "nn.Upsample": Recipe(_upsample),
+    "stem": Recipe(_stem, wide=True),
 }
 
 

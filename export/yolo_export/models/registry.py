@@ -95,7 +95,18 @@ class Block(nn.Module):
             setattr(made, name, children[name] if name in children else stand_in())
         for name, attribute in cls._parts.attributes.items():
             setattr(made, name, fields.attribute(name, attribute))
+        made.finish(fields)
         return made
+
+    def finish(self, fields: Fields) -> None:
+        """Called by `assembled` at the end: reads or refuses what a declaration of parts cannot say.
+
+        Args:
+            fields: As in `assembled`.
+
+        Raises:
+            ValueError: The parts do not fit each other.
+        """
 
 
 def _has_numbers(module: nn.Module) -> bool:
@@ -150,6 +161,13 @@ class Fields:
         if not all(type(part) is int and low <= part <= high for part in both):
             raise self._wrong(name, value, f"integers from {low} to {high}")
         return both[0], both[1]
+
+    def steps(self, name: str, *, high: int = 1 << 16) -> int:
+        """How many steps a loop makes that the record holds as a range."""
+        value = self._values.get(name)
+        if not isinstance(value, range) or len(value) > high:
+            raise self._wrong(name, value, f"a range of up to {high} steps")
+        return len(value)
 
     def only(self, name: str, allowed: Any) -> None:
         """Refuse a record whose value, where present, differs from the one that is supported."""

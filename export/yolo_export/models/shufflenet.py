@@ -25,7 +25,14 @@ class ChannelShuffle(nn.Module):
         return x.view(n, self.groups, c // self.groups, h, w).transpose(1, 2).reshape(n, c, h, w)
 
 
-@block("models.common.conv_bn_relu_maxpool", children=("conv", "maxpool"), family="yolov5-lite")
+@block(
+    "models.common.conv_bn_relu_maxpool",
+    # Names that relatives of YOLOv5-Lite give it.
+    "models.common.CBRM",
+    "models.common.Conv_maxpool",
+    children=("conv", "maxpool"),
+    family="yolov5-lite",
+)
 class ConvMaxPool(Block):
     """The stem: a 3x3 convolution and a 3x3 max pooling, both at stride 2."""
 
@@ -36,7 +43,8 @@ class ConvMaxPool(Block):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, c1, H, W) to (N, c2, H/4, W/4)."""
-        return self.maxpool(self.conv(x))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.maxpool(self.conv(x))
+        return y
 
 
 @block(
@@ -71,7 +79,8 @@ class ShuffleBlock(Block):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, c1, H, W) to (N, c2, H/stride, W/stride)."""
         kept, used = x.chunk(2, dim=1) if self.stride == 1 else (self.branch1(x), x)
-        return self.shuffle(torch.cat((kept, self.branch2(used)), 1))  # type: ignore[no-any-return]
+        y: torch.Tensor = self.shuffle(torch.cat((kept, self.branch2(used)), 1))
+        return y
 
 
 def _depthwise(channels: int, stride: int) -> tuple[nn.Module, ...]:
