@@ -1,7 +1,8 @@
 """Enhanced ShuffleNet, the backbone of PP-PicoDet (Yu et al. 2021, arXiv 2111.00902), in YOLOv5-Lite.
 
-Written from the paper. Both blocks are only read from checkpoints, which hold the layers of their parts:
-releases differ in the kernels of the ghost convolution, which a YAML file does not tell.
+The structure is that of the paper (PaddleDetection, Apache-2.0); the names of the four branches, and which
+runs at which stride, are as the author of the port describes them in an article (GiantPandaCV, 2021). Both
+blocks are only read from checkpoints, which hold the layers of their parts: releases differ in the kernels of the ghost convolution, which a YAML file does not tell.
 """
 
 from __future__ import annotations
