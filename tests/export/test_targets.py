@@ -78,10 +78,12 @@ def convert(name: str, checkpoint: Checkpoint, folder: Path, **options: Any) -> 
     return create_target(name).convert(checkpoint, folder, size_hw=(64, 96), **options)
 
 
-def check_heads(name: str, checkpoint: Checkpoint, folder: Path, entry: dict[str, Any]) -> None:
-    """The engine's heads equal the network's at every size."""
+def check_heads(
+    name: str, checkpoint: Checkpoint, folder: Path, entry: dict[str, Any], sizes: int = len(SIZES_HW)
+) -> None:
+    """The engine's heads equal the network's at every size, or at the first few."""
     run, tolerance = RUN[name]
-    for height, width in SIZES_HW:
+    for height, width in SIZES_HW[:sizes]:
         image = torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(height))
         with torch.no_grad():
             expected = checkpoint.network(image)
@@ -118,9 +120,9 @@ def test_one_export_runs_at_every_size(tmp_path: Path, checkpoint: Checkpoint, n
 def test_real_architectures(tmp_path: Path, shared: Path, model: str) -> None:
     checkpoint = read_checkpoint(shared / f"{model}.pt")
     intermediate = OnnxIntermediate(checkpoint)
-    for name in ("onnx", "ncnn", "openvino"):
+    for name, sizes in (("onnx", 3), ("ncnn", 3), ("openvino", 1)):  # OpenVINO loads for seconds
         result = convert(name, checkpoint, tmp_path, intermediate=intermediate)
-        check_heads(name, checkpoint, tmp_path, result.entry)
+        check_heads(name, checkpoint, tmp_path, result.entry, sizes)
     # Shapes that are computed need an ncnn from 2025 or later; ours do without.
     assert '"' not in (tmp_path / "model.ncnn.param").read_text()
 
