@@ -2,7 +2,8 @@
 
 The structure is that of the paper (PaddleDetection, Apache-2.0); the names of the four branches, and which
 runs at which stride, are as the author of the port describes them in an article (GiantPandaCV, 2021). Both
-blocks are only read from checkpoints, which hold the layers of their parts: releases differ in the kernels of the ghost convolution, which a YAML file does not tell.
+blocks are only read from checkpoints, which hold the layers of their parts: releases differ in the kernels of
+the ghost convolution, which a YAML file does not tell.
 """
 
 from __future__ import annotations
