@@ -13,6 +13,7 @@ from yolo_export.models import (
     ConvHardSwish,
     DepthwiseSeparable,
     FunnelReLU,
+    MBConv,
     MixConv,
 )
 
@@ -25,6 +26,7 @@ _PAIRS: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
     ConvHardSwish: (("conv", "bn"),),
     DepthwiseSeparable: (("conv1", "bn1"), ("conv2", "bn2")),
     FunnelReLU: (("conv", "bn"),),
+    MBConv: (("_expand_conv", "_bn0"), ("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")),
 }
 
 
