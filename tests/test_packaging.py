@@ -75,7 +75,7 @@ def test_install(
         "--no-build-isolation",
         "--ignore-installed",
         *what,
-        CMAKE_ARGS="-DYOLO_EDGE_BUILD_RUNTIME=OFF",  # of the editable install: the kernels alone build fast
+        CMAKE_ARGS="-DYOLO_EDGE_BUILD_RUNTIME=OFF -DCMAKE_BUILD_TYPE=Debug",  # for speed; editable only
     )
     where = _run(
         python, "-c", "import yolo_edge, yolo_export; print(yolo_edge.__file__, yolo_export.__file__)"
