@@ -61,7 +61,10 @@ def _fresh_environment(folder: Path) -> Path:
     return python
 
 
-@pytest.mark.parametrize("editable", [False, True], ids=["wheel", "editable"])
+@pytest.mark.parametrize(
+    "editable",
+    [pytest.param(False, id="wheel"), pytest.param(True, id="editable", marks=pytest.mark.long)],
+)
 def test_install(
     source: Path, wheel: Path, tmp_path: Path, tiny_bundle: Path, scenes: Path, editable: bool
 ) -> None:

@@ -104,6 +104,7 @@ def check_graph(checkpoint: Checkpoint, allowed: set[str]) -> onnx.ModelProto:
     return model
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", OPERATORS)
 def test_operators_of_every_architecture(tmp_path: Path, name: str) -> None:
     checkpoint = small(name, tmp_path)
