@@ -30,6 +30,7 @@ from yolo_edge.options import DetectOptions
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
+    from yolo_edge.cpu_plan import CpuPlan
     from yolo_edge.pipeline import RunStatistics
     from yolo_edge.sinks import Sink
 
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     frames.add_argument("--every", type=int, default=1, metavar="N", help="take only each N-th frame")
     outputs = parser.add_argument_group("outputs")
     outputs.add_argument(
-        "--save", metavar="DIR", type=Path, help="annotated images, and video as Matroska (.mkv)"
+        "--save", metavar="DIR", type=Path, help="annotated images and video (.mp4; .mkv without PyAV)"
     )
     outputs.add_argument("--jsonl", metavar="PATH", help="JSON Lines, one line a frame; - is standard output")
     outputs.add_argument("--save-txt", metavar="DIR", type=Path, help="YOLO label files")
@@ -100,7 +101,7 @@ def execute(args: argparse.Namespace) -> int:
             for source in sources:
                 stack.callback(source.close)
             detector = stack.enter_context(Detector(bundle, **detector_arguments(args)))
-        sinks = _open_sinks(args, stack)
+        sinks = _open_sinks(args, stack, plan)
         if not args.quiet:
             progress.message(detector.describe())
             if args.verbose:
@@ -126,12 +127,14 @@ def execute(args: argparse.Namespace) -> int:
     return 1 if statistics.failures else 0
 
 
-def _open_sinks(args: argparse.Namespace, stack: ExitStack) -> list[Sink]:
+def _open_sinks(args: argparse.Namespace, stack: ExitStack, plan: CpuPlan) -> list[Sink]:
     sinks: list[Sink] = []
     if args.save is not None:
         from yolo_edge.sinks.annotated import AnnotatedSink
+        from yolo_edge.sinks.video_writer import VideoOptions
 
-        sinks.append(stack.enter_context(AnnotatedSink(args.save, every=args.every)))
+        video = VideoOptions.beside(plan)
+        sinks.append(stack.enter_context(AnnotatedSink(args.save, every=args.every, video=video)))
     if args.jsonl is not None:
         from yolo_edge.sinks.jsonl import JsonLinesSink
 

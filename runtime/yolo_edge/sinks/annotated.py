@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,31 +13,45 @@ from yolo_edge.errors import SinkError
 from yolo_edge.packages import require_cv2
 from yolo_edge.sinks.base import Sink
 from yolo_edge.sinks.files import OutputFolder, replace_file
+from yolo_edge.sinks.video_writer import VideoOptions, VideoWriter, choose_writer
 from yolo_edge.sources.base import Frame
 
-VIDEO_SUFFIX = ".mkv"
-"""Matroska is written as a stream: what was written before a power cut still plays. An MP4 would be lost."""
-
-VIDEO_CODEC = "mp4v"
-"""MPEG-4 part 2, the one codec for motion that every OpenCV wheel can write."""
-
 LIVE_FPS = 25.0
-"""Frame rate of the video of a camera that does not tell its own."""
+"""Nominal frame rate of the video of a camera that does not tell its own."""
+
+MAX_GAP_S = 3600.0
+"""A video whose source was silent for longer goes on in a new file, not with a still picture of hours."""
 
 
 class AnnotatedSink(Sink):
     """Writes each image, and one video for each video or camera, with the boxes drawn in.
 
+    Where the frame size changes or the source was silent for an hour, a new video ``NAME_2`` begins. The
+    video of a camera never replaces one of an earlier run.
+
     Args:
         folder: Where to; made if missing.
-        every: The run takes each N-th frame; the video is written at that much lower rate.
+        every: The run takes each N-th frame; the video has that much lower a rate.
+        video: How to encode video.
+        writer: What writes video; None takes the best there is, see :func:`choose_writer`.
     """
 
-    def __init__(self, folder: Path, *, every: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        every: int = 1,
+        video: VideoOptions | None = None,
+        writer: type[VideoWriter] | None = None,
+    ) -> None:
         self._cv2 = require_cv2("writing annotated images")
         self._folder = OutputFolder(folder)
         self._every = every
-        self._videos: dict[str, _Video] = {}
+        self._video = video or VideoOptions()
+        self._writer = writer
+        self._writers: dict[str, VideoWriter] = {}
+        self._newest_s: dict[str, float] = {}
+        self._written: list[str] = []
         self._images = 0
 
     def write(self, frame: Frame, detections: Detections) -> None:
@@ -46,16 +59,22 @@ class AnnotatedSink(Sink):
         if frame.is_still:
             self._write_image(frame, canvas)
         else:
-            self._video_of(frame).write(canvas)
+            self._writer_of(frame).write(canvas, frame.time_s)
 
     def close(self) -> None:
-        for video in self._videos.values():
-            video.close()
+        errors = []
+        for writer in self._writers.values():
+            try:
+                writer.close()
+            except SinkError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     @property
     def outputs(self) -> list[str]:
         images = [f"{self._images} images in {self._folder.path}"] if self._images else []
-        return images + [str(video.path) for video in self._videos.values()]
+        return images + self._written
 
     def _write_image(self, frame: Frame, canvas: npt.NDArray[np.uint8]) -> None:
         suffix = Path(frame.source).suffix.lower()
@@ -70,38 +89,21 @@ class AnnotatedSink(Sink):
         replace_file(path, data.tobytes())
         self._images += 1
 
-    def _video_of(self, frame: Frame) -> _Video:
-        if frame.source not in self._videos:
-            path = self._folder.file_for(frame.source, VIDEO_SUFFIX, frame.path)
-            fps = (frame.fps or LIVE_FPS) / self._every
-            self._videos[frame.source] = _Video(self._cv2, path, frame.image.shape[:2], fps)
-        return self._videos[frame.source]
-
-
-class _Video:
-    def __init__(self, cv2: Any, path: Path, size_hw: tuple[int, ...], fps: float) -> None:
-        self.path = path
-        self._size_hw = tuple(size_hw)
-        try:
-            path.open("wb").close()  # OpenCV does not say why a file cannot be written; this does
-        except OSError as error:
-            raise SinkError(f"{path}: cannot be written: {error.strerror}") from None
-        self._writer = cv2.VideoWriter(
-            str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*VIDEO_CODEC), fps, size_hw[::-1]
-        )
-        if not self._writer.isOpened():
-            raise SinkError(f"{path}: this OpenCV cannot write {VIDEO_CODEC} video (does it have FFmpeg?)")
-
-    def write(self, canvas: npt.NDArray[np.uint8]) -> None:
-        if canvas.shape[:2] != self._size_hw:
-            raise SinkError(
-                f"{self.path}: the frame size changed from {self._size_hw} to {canvas.shape[:2]} "
-                "(height, width)"
-            )
-        self._writer.write(canvas)
-
-    def close(self) -> None:
-        if self._writer.isOpened():
-            self._writer.release()
-            if self.path.stat().st_size == 0:
-                raise SinkError(f"{self.path}: nothing could be written (is the disk full?)")
+    def _writer_of(self, frame: Frame) -> VideoWriter:
+        size_hw = (frame.image.shape[0], frame.image.shape[1])
+        writer = self._writers.get(frame.source)
+        gap_s = frame.time_s - self._newest_s.get(frame.source, frame.time_s)
+        self._newest_s[frame.source] = frame.time_s
+        if writer is not None and writer.size_hw == size_hw and gap_s <= MAX_GAP_S:
+            return writer
+        kind = self._writer = self._writer or choose_writer()
+        if writer is not None:
+            writer.close()
+            self._folder.forget(frame.source, kind.suffix)  # the name stays taken: the next is NAME_2
+        # A file can be run again; what a camera saw would be lost.
+        keep = frame.path is None
+        path = self._folder.file_for(frame.source, kind.suffix, frame.path, keep_existing=keep)
+        writer = kind(path, size_hw, (frame.fps or LIVE_FPS) / self._every, self._video)
+        self._writers[frame.source] = writer
+        self._written.append(f"{path} ({writer.format})")
+        return writer

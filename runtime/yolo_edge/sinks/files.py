@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from yolo_edge.errors import SinkError
+from yolo_edge.sources import redact
+
+_LONGEST_NAME = 100
+"""Of a stream's address, in a file name."""
 
 
 class OutputFolder:
     """A folder that gives every source its own file name.
 
-    Two sources of the same name (``a/x.jpg`` and ``b/x.jpg``) get ``x.jpg`` and ``x_2.jpg``.
+    Two sources of the same name (``a/x.jpg`` and ``b/x.jpg``) get ``x.jpg`` and ``x_2.jpg``. A stream
+    (``rtsp://user:secret@host:554/live``) is called by its address without credentials, ``host_554_live``.
 
     Raises:
         SinkError: The folder cannot be made.
@@ -28,17 +34,25 @@ class OutputFolder:
         if not os.access(path, os.W_OK | os.X_OK):
             raise SinkError(f"{path}: no permission to write into this folder")
 
-    def file_for(self, source: str, suffix: str, source_path: Path | None = None) -> Path:
+    def file_for(
+        self, source: str, suffix: str, source_path: Path | None = None, *, keep_existing: bool = False
+    ) -> Path:
         """The output file of a source, always the same for the same source and suffix.
+
+        Args:
+            source: The source's name.
+            suffix: What the file's name ends with.
+            source_path: The file that the source is, None for a camera or stream.
+            keep_existing: Choose a name that no file of an earlier run has.
 
         Raises:
             SinkError: It would be the source itself.
         """
         key = (source, suffix)
         if key not in self._names:
-            stem = Path(source).stem
+            stem = Path(source).stem if source_path is not None else _live_stem(source)
             name, number = stem + suffix, 1
-            while name in self._taken:
+            while name in self._taken or (keep_existing and (self.path / name).exists()):
                 number += 1
                 name = f"{stem}_{number}{suffix}"
             self._taken.add(name)
@@ -51,6 +65,11 @@ class OutputFolder:
     def forget(self, source: str, suffix: str) -> None:
         """Frees the memory of a name that will not be asked for again; the name stays taken."""
         self._names.pop((source, suffix), None)
+
+
+def _live_stem(source: str) -> str:
+    address = re.sub(r"[?#].*", "", re.sub(r"^\w+://(\*\*\*@)?", "", redact(source)))
+    return re.sub(r"[^\w.-]+", "_", address).strip("._")[:_LONGEST_NAME] or "camera"
 
 
 def replace_file(path: Path, data: bytes) -> None:
