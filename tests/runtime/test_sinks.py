@@ -106,9 +106,9 @@ def test_annotated_images_keep_their_names(tmp_path: Path) -> None:
 
 def test_annotated_video_plays(tmp_path: Path) -> None:
     with AnnotatedSink(tmp_path / "out", every=2) as sink:
-        for index in range(0, 20, 2):
+        for index in range(0, 20, 2):  # 10 frames per second, each second one
             sink.write(_frame("street.avi", index, still=False), _found())
-    capture = cv2.VideoCapture(str(tmp_path / "out" / "street.mkv"))
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "street.mp4"))
     assert capture.get(cv2.CAP_PROP_FPS) == 5
     count = 0
     while capture.read()[0]:
@@ -123,14 +123,6 @@ def test_the_source_is_never_overwritten(tmp_path: Path) -> None:
     with AnnotatedSink(tmp_path) as sink, pytest.raises(SinkError, match="would overwrite the source"):
         sink.write(_frame(str(image)), _found())
     assert image.read_bytes() == before
-
-
-def test_video_size_change_is_an_error(tmp_path: Path) -> None:
-    with AnnotatedSink(tmp_path / "out") as sink:
-        sink.write(_frame("cam0", still=False), _found())
-        other = Frame(np.zeros((30, 40, 3), np.uint8), "cam0", 1, 0.1, 0.0, 0.0, None, False, 10.0)
-        with pytest.raises(SinkError, match="the frame size changed"):
-            sink.write(other, _found(0))
 
 
 def test_unwritable_folder(tmp_path: Path) -> None:

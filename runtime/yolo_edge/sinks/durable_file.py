@@ -47,7 +47,8 @@ class DurableFile:
                 self._syncing = self._disk.submit(os.fsync, self._file.fileno())
         except OSError as error:
             with contextlib.suppress(OSError):  # what is told is why the piece could not be written
-                os.ftruncate(self._file.fileno(), self._size)
+                self._file.truncate(self._size)
+                self._file.seek(self._size)
             raise self._cannot(error) from None
 
     def close(self) -> None:

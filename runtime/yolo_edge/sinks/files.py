@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 from yolo_edge.errors import SinkError
-from yolo_edge.sources import redact
 
 _LONGEST_NAME = 100
 """Of a stream's address, in a file name."""
@@ -68,7 +67,8 @@ class OutputFolder:
 
 
 def _live_stem(source: str) -> str:
-    address = re.sub(r"[?#].*", "", re.sub(r"^\w+://(\*\*\*@)?", "", redact(source)))
+    # Whatever stands before the last @, and all parameters: any of it may be a password.
+    address = re.sub(r"[?#&].*", "", re.sub(r"^\w+://", "", source).rpartition("@")[2])
     return re.sub(r"[^\w.-]+", "_", address).strip("._")[:_LONGEST_NAME] or "camera"
 
 
