@@ -77,7 +77,9 @@ def test_colours_are_tagged_as_converted(tmp_path: Path) -> None:
     writer.close()
     with av.open(str(tmp_path / "o.mp4")) as container:
         context = container.streams.video[0].codec_context
+        # BT.601's matrix and limited range; without primaries and transfer Chromium ignores the matrix.
         assert (int(context.colorspace), int(context.color_range)) == (6, 1)
+        assert (int(context.color_primaries), int(context.color_trc)) == (1, 1)
     for image, colour in zip(read_video(tmp_path / "o.mp4")[1], colours):
         assert np.abs(image.mean((0, 1)) - colour).max() < 6
 

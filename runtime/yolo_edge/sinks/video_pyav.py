@@ -54,8 +54,10 @@ ENCODERS = (
         lambda options: {
             "preset": "ultrafast",
             "crf": str(options.crf),
-            # As tune=zerolatency, but the frame rate may vary.
-            "x264-params": "bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:scenecut=0:sliced-threads=1",
+            # As tune=zerolatency, but the frame rate may vary. Chromium heeds the matrix only where primaries
+            # and transfer are told, too.
+            "x264-params": "bframes=0:rc-lookahead=0:sync-lookahead=0:mbtree=0:scenecut=0:sliced-threads=1"
+            ":colorprim=bt709:transfer=bt709:colormatrix=smpte170m",
         },
     ),
     Encoder(
@@ -157,7 +159,7 @@ class PyAvWriter(VideoWriter):
 
     def _open_stream(self, fps: float, options: VideoOptions) -> Any:
         rate = Fraction(fps).limit_denominator(1001)
-        stream = self._container.add_stream(self._encoder.name, rate, self._encoder.options(options))
+        stream = self._container.add_stream(self._encoder.name, rate, options=self._encoder.options(options))
         stream.height, stream.width = (side + side % 2 for side in self.size_hw)
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
