@@ -190,7 +190,7 @@ def test_a_video_that_is_cut_off(yolo_edge: Command, tiny_bundle: Path, clip: Pa
     assert len(frames) >= 6
     assert f"ended after {len(frames)} of 12 frames" in last["error"]
     assert f"ended after {len(frames)} of 12 frames" in done.stderr
-    capture = cv2.VideoCapture(str(tmp_path / "out" / "cut.mkv"))
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "cut.mp4"))
     assert sum(1 for _ in iter(lambda: capture.read()[0], False)) == len(frames)
 
 
