@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from yolo_export.errors import ConfigError
-from yolo_export.yaml_network import read_yaml
+from yolo_export.yaml_file import read_yaml
 
 __all__ = ["config_names", "load_config"]
 

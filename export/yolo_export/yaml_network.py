@@ -12,23 +12,23 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from yolo_edge.packages import require
 from yolo_export.errors import CheckpointError, ConfigError
-from yolo_export.models import Block, Conv, Detect, Network
+from yolo_export.models import MAX_MODULES, Block, Conv, Detect, Network
 from yolo_export.models.recipes import make_module, output_channels
 
-__all__ = ["YamlNetwork", "build_network", "read_yaml"]
+__all__ = ["YamlNetwork", "build_network"]
 
-_MAX_YAML_BYTES = 1 << 20
 _MAX_LAYERS = 2000
 _MAX_CHANNELS = 1 << 14
 _MAX_REPEATS = 200
+_MAX_SOURCES = 64
+#: Longest text that is tried as arithmetic: Python's parser needs time and stack for longer ones.
+_MAX_EXPRESSION = 100
 _MAX_PARAMETERS = 2_000_000_000
 _WIDTH_STEP = 8
 
@@ -75,29 +75,6 @@ class YamlNetwork:
     notes: list[str] = field(default_factory=list)
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that describes a network.
-
-    Raises:
-        ConfigError: It cannot be read, or is not a YAML mapping.
-    """
-    yaml = require("yaml", "networks from YAML files", "pip install 'yolo-edge[export]'")
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_YAML_BYTES + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be opened: {error.strerror}") from error
-    if len(data) > _MAX_YAML_BYTES:
-        raise ConfigError(f"{path}: is larger than {_MAX_YAML_BYTES} bytes; a network needs a few thousand")
-    try:
-        content = yaml.safe_load(data)
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())[:200]}") from error
-    if type(content) is not dict:
-        raise ConfigError(f"{path}: holds a {type(content).__name__}; expected a mapping with 'backbone'")
-    return content
-
-
 def build_network(description: Mapping[str, Any], *, classes: int | None = None) -> YamlNetwork:
     """Build the network that a YAML mapping describes.
 
@@ -135,7 +112,10 @@ def build_network(description: Mapping[str, Any], *, classes: int | None = None)
     strides = _probe(network, builder.outputs)
     anchors, notes = builder.anchors_of(strides)
     canonical = json.dumps(
-        {**description, "nc": builder.classes}, sort_keys=True, default=str, ensure_ascii=True
+        _with_text_keys({**description, "nc": builder.classes}),
+        sort_keys=True,
+        default=str,
+        ensure_ascii=True,
     )
     lite = any(isinstance(module, Block) and module.family == "yolov5-lite" for module in network.modules())
     return YamlNetwork(
@@ -169,6 +149,7 @@ class _Builder:
         self._per_head = self._anchors if isinstance(self._anchors, int) else len(self._anchors[0])
         self.outputs = self._per_head * (self.classes + 5)
         self._channels: list[int] = []
+        self._modules = 0
         self._scope = {
             "nc": self.classes,
             "na": self._per_head,
@@ -196,6 +177,9 @@ class _Builder:
         except ValueError as error:
             raise ConfigError(f"{place} {error}") from error
         self._channels.append(made.channels)
+        self._modules += sum(1 for _ in made.module.modules())
+        if self._modules > MAX_MODULES:
+            raise ConfigError(f"{place} is one too many: the network has more than {MAX_MODULES} modules")
         return made.module, source if isinstance(source, int) else list(source)
 
     def anchors_of(self, strides: list[int]) -> tuple[list[list[tuple[float, float]]], list[str]]:
@@ -225,6 +209,8 @@ class _Builder:
         given = source if type(source) is list else [source]
         if not given or not all(type(each) is int for each in given):
             raise ValueError(f"reads {_shown(source)}; expected a layer number or a list of them")
+        if len(given) > _MAX_SOURCES:
+            raise ValueError(f"reads {len(given)} layers; at most {_MAX_SOURCES}")
         sources = [index + each if each < 0 else each for each in given]
         for each, absolute in zip(given, sources):
             if not (0 <= absolute < index or (index == 0 and each == -1)):
@@ -255,6 +241,8 @@ class _Builder:
             return None
         if arg.startswith("nn."):
             return _activation(arg)
+        if len(arg) > _MAX_EXPRESSION:
+            return arg
         try:
             return _evaluate(ast.parse(arg, mode="eval").body, self._scope)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -356,6 +344,13 @@ def _flat(head: Any) -> list[float]:
         return []
     values = [side for entry in head for side in (entry if type(entry) is list else [entry])]
     return [float(side) for side in values] if all(type(side) in (int, float) for side in values) else []
+
+
+def _with_text_keys(value: Any) -> Any:
+    """The same with text for the keys of all mappings, whose types JSON cannot sort when they are mixed."""
+    if isinstance(value, Mapping):
+        return {str(key): _with_text_keys(each) for key, each in value.items()}
+    return [_with_text_keys(each) for each in value] if type(value) is list else value
 
 
 def _integer(description: Mapping[str, Any], key: str, default: int, low: int, high: int) -> int:

@@ -13,7 +13,8 @@ from yolo_export.configs import config_names, load_config
 from yolo_export.errors import ConfigError
 from yolo_export.models import Conv, Detect
 from yolo_export.models.recipes import known_modules
-from yolo_export.yaml_network import build_network, read_yaml
+from yolo_export.yaml_file import read_yaml
+from yolo_export.yaml_network import build_network
 
 SMALL: dict[str, Any] = {
     "nc": 2,
@@ -228,7 +229,21 @@ def test_modules_that_change_the_size(rows: list[str], shape: tuple[int, ...]) -
         pytest.param(with_row([-1, 1, "Conv", [16, 3, 1, 1, 5]]), "layer 2, 'Conv', has args", id="groups"),
         pytest.param(with_row([-1, 1, "Conv", [10**9]]), "layer 2, 'Conv', puts out 1000000000", id="wide"),
         pytest.param(with_row([-1, 10**9, "C3", [16]]), "has number 1000000000", id="deep"),
-        pytest.param(with_row([-1, 1, "Conv", [16, 10**6]]), "at most 2000000000", id="large kernel"),
+        pytest.param(with_row([-1, 1, "Conv", [16, 50_000]]), "at most 2000000000", id="large kernel"),
+        pytest.param(with_row([-1, 1, "Conv", [16, 10**6]]), "numbers up to 65536", id="huge kernel"),
+        pytest.param(
+            with_row([-1, 1, "nn.Conv2d", [1000, 1, 1, 0, 1, 1, False, "zeros", "cpu"]]),
+            "too many positional",
+            id="memory outside meta",
+        ),
+        pytest.param(with_row([-1, 1, "C3", [16, True, 1, float("inf")]]), "has args [16, True", id="inf"),
+        pytest.param(with_row([-1, 1, "C3", [16, True, 1, 1e300]]), "numbers up to 65536", id="huge share"),
+        pytest.param(with_row([-1, 1, "SPP", [16, [5] * 10_000]]), "lists of up to 32", id="many pools"),
+        pytest.param(with_row([-1, 1, "Conv", ["1+" * 100_000 + "1"]]), "must be its number", id="long sum"),
+        pytest.param(
+            changed(backbone=[[-1, 200, "C3", [8]]] * 100), "has more than 10000 modules", id="many modules"
+        ),
+        pytest.param(with_row([[-1] * 10_000, 1, "Concat", [1]]), "reads 10000 layers", id="many sources"),
         pytest.param(with_row([-1, 1, "Conv"]), "backbone row 2 is", id="short row"),
         pytest.param(with_row("Conv"), "expected [from, number, module, args]", id="not a row"),
         pytest.param(
@@ -273,7 +288,17 @@ def test_what_cannot_be_built(description: dict[str, Any], message: str) -> None
         pytest.param("", "holds a NoneType", id="empty"),
         pytest.param("a: !!python/object/apply:os.system ['true']", "is not YAML", id="python tags"),
         pytest.param("a: \x00", "is not YAML", id="control character"),
-        pytest.param("#" * (1 << 20) + "#", "is larger than", id="large"),
+        pytest.param("#" * (1 << 18) + "#", "is larger than", id="large"),
+        pytest.param("a: &a [1]\nb: [*a, *a]", "has the alias *a; write the value out", id="alias"),
+        pytest.param("a: &a {b: 1}\n<<: *a", "has the alias *a", id="merged mapping"),
+        pytest.param("a: &a [*a]", "has the alias *a", id="list in itself"),
+        pytest.param("a: !!timestamp x", "has the tag tag:yaml.org,2002:timestamp", id="tag that fails"),
+        pytest.param("a: !!int ''", "has the tag tag:yaml.org,2002:int", id="empty number"),
+        pytest.param("a: 1" + ":59" * 80_000, "a value of 240001 characters", id="base 60"),
+        pytest.param("a: 1" + ":59" * 300 + ".5", "is not YAML: int too large", id="float in base 60"),
+        pytest.param("a: 0x" + "f" * 200_000, "a value of 200002 characters", id="long number"),
+        pytest.param("a: 2001-12-99", "is not YAML: day is out of range", id="no such day"),
+        pytest.param("a: " + "[" * 200_000, "is not YAML: maximum recursion depth", id="deep"),
     ],
 )
 def test_files_that_are_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -282,6 +307,38 @@ def test_files_that_are_refused(tmp_path: Path, text: str, message: str) -> None
     with pytest.raises(ConfigError) as caught:
         read_yaml(path)
     assert message in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_a_billion_laughs(tmp_path: Path) -> None:
+    path = tmp_path / "laughs.yaml"
+    rows = ["a0: &a0 [ha, ha, ha, ha, ha, ha, ha, ha, ha, ha]"]
+    rows += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]" for i in range(1, 10)]
+    path.write_text("\n".join([*rows, "nc: *a9"]))
+    with pytest.raises(ConfigError, match=r"laughs\.yaml: is not YAML: has the alias \*a0"):
+        load_config(str(path))
+
+
+WEIRD = [0, -1, 65536, -0.5, None, "x", [3], ["x"], {"a": 1}]
+
+
+@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")
+@pytest.mark.parametrize("name", known_modules())
+def test_weird_arguments_are_refused_or_built(name: str) -> None:
+    """Any module with any argument at any place: nothing but a network or a `ConfigError` comes out."""
+    refused = 0
+    for place in range(1, 4):
+        for value in WEIRD:
+            args = [*[16, 3, 1][:place], value]
+            try:
+                build_network(with_row([[-1, -1] if name in ("ADD", "Concat") else -1, 1, name, args]))
+            except ConfigError as error:
+                refused += 1
+                assert "\n" not in str(error) and len(str(error)) < 2000
+    assert refused
+
+
+def test_keys_of_several_types_are_hashed() -> None:
+    assert len(build_network(changed(extra={1: "a", "b": 2})).sha256) == 64
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -10,13 +10,20 @@ from torch import nn
 from yolo_export.checkpoint.placing import IGNORED_TENSORS, Placed
 from yolo_export.checkpoint.records import Instance, TensorRef, clip
 from yolo_export.errors import CheckpointError
-from yolo_export.models import CONTAINERS, NETWORKS, Block, Fields, Network, find_block, find_torch_module
+from yolo_export.models import (
+    CONTAINERS,
+    MAX_MODULES,
+    NETWORKS,
+    Block,
+    Fields,
+    Network,
+    find_block,
+    find_torch_module,
+)
 
 __all__ = ["Assembly"]
 
 _MAX_DEPTH = 24
-#: Most modules, layers included. The largest published networks have about 1,000.
-_MAX_MODULES = 10_000
 
 
 class Assembly:
@@ -82,8 +89,8 @@ class Assembly:
             if shared is None or children:
                 raise CheckpointError(f"uses one module in several places: {place}")
             return shared
-        if len(self._made) >= _MAX_MODULES:
-            raise CheckpointError(f"has more than {_MAX_MODULES} modules")
+        if len(self._made) >= MAX_MODULES:
+            raise CheckpointError(f"has more than {MAX_MODULES} modules")
         self._made[id(record)] = None
         parts = {
             name: self._module(child, f"{place}.{clip(name)}", depth + 1)

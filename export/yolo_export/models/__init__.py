@@ -11,7 +11,7 @@ from yolo_export.models.detect import Detect
 from yolo_export.models.efficientnet import EfficientStem, MBConv, MBExcite
 from yolo_export.models.esnet import ESBlock, ESExcite
 from yolo_export.models.ghost import C3Ghost, GhostBottleneck, GhostConv
-from yolo_export.models.graph import NETWORKS, Network
+from yolo_export.models.graph import MAX_MODULES, NETWORKS, Network
 from yolo_export.models.joining import Add, Concat, Sum
 from yolo_export.models.lcnet import ConvBnHardswish, ConvExcite, LastConv, LCBlock
 from yolo_export.models.mobilenet import (
@@ -41,6 +41,7 @@ __all__ = [
     "C3SPP",
     "C3TR",
     "CONTAINERS",
+    "MAX_MODULES",
     "NETWORKS",
     "SPP",
     "SPPF",

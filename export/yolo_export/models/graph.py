@@ -10,7 +10,10 @@ from torch import nn
 
 from yolo_export.models.detect import Detect
 
-__all__ = ["NETWORKS", "Network", "Source"]
+__all__ = ["MAX_MODULES", "NETWORKS", "Network", "Source"]
+
+#: Most modules of a network, layers included. The largest published networks have about 1,000.
+MAX_MODULES = 10_000
 
 #: Class paths of whole detection networks.
 NETWORKS = ("models.yolo.DetectionModel", "models.yolo.Model")

@@ -32,6 +32,11 @@ from yolo_export.models.transformer import C3TR
 __all__ = ["Made", "known_modules", "make_module", "output_channels"]
 
 
+_MAX_NUMBER = 1 << 16
+_MAX_LIST = 32
+_MAX_SHOWN = 200
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How one module is made.
@@ -58,6 +63,24 @@ class Made:
 
     module: nn.Module
     channels: int
+
+
+def _conv2d(
+    c1: int,
+    c2: int,
+    k: Any,
+    s: Any = 1,
+    p: Any = 0,
+    d: Any = 1,
+    g: int = 1,
+    bias: bool = True,
+) -> nn.Module:
+    """Not torch's own signature, which goes on with the device: only ``meta`` has no memory."""
+    return nn.Conv2d(c1, c2, k, s, p, d, g, bool(bias))
+
+
+def _max_pool(k: Any, s: Any = None, p: Any = 0, d: Any = 1) -> nn.Module:
+    return nn.MaxPool2d(k, s, p, d)
 
 
 def _conv_transpose(
@@ -170,10 +193,10 @@ _RECIPES: dict[str, Recipe] = {
     "conv_bn_hswish": Recipe(ConvHardSwish, wide=True),
     "conv_bn_relu_maxpool": Recipe(ConvMaxPool, wide=True),
     "nn.BatchNorm2d": Recipe(nn.BatchNorm2d, channels=lambda inputs, _: inputs[0]),
-    "nn.Conv2d": Recipe(nn.Conv2d, wide=True),
+    "nn.Conv2d": Recipe(_conv2d, wide=True),
     "nn.ConvTranspose2d": Recipe(_conv_transpose, wide=True),
     "nn.Identity": Recipe(nn.Identity),
-    "nn.MaxPool2d": Recipe(nn.MaxPool2d),
+    "nn.MaxPool2d": Recipe(_max_pool),
     "nn.Upsample": Recipe(_upsample),
     "stem": Recipe(_stem, wide=True),
 }
@@ -189,7 +212,7 @@ def output_channels(name: str, inputs: Sequence[int], args: Sequence[Any]) -> in
     if not _recipe(name).wide:
         return None
     if not args or type(args[0]) is not int or args[0] < 1:
-        raise ValueError(f"has args {list(args)}; the first one must be its number of output channels")
+        raise ValueError(f"has args {_shown(args)}; the first one must be its number of output channels")
     return int(args[0])
 
 
@@ -209,6 +232,11 @@ def make_module(
         ValueError: The name is unknown, or the arguments do not fit.
     """
     recipe = _recipe(name)
+    if not all(_is_plain(arg) for arg in (args if scaled is None else args[1:])):
+        raise ValueError(
+            f"has args {_shown(args)}; allowed are words, numbers up to {_MAX_NUMBER}, and lists of up to "
+            f"{_MAX_LIST} numbers"
+        )
     if len(inputs) > 1 and not recipe.joins:
         raise ValueError(f"reads {len(inputs)} layers; it takes one")
     given = list(args)
@@ -222,12 +250,13 @@ def make_module(
     try:
         inspect.signature(recipe.make).bind(*given)
     except TypeError as error:
-        raise ValueError(f"has args {list(args)}: {error}") from error
+        raise ValueError(f"has args {_shown(args)}: {error}") from error
     channels = scaled if scaled is not None else recipe.channels(inputs, given)
     try:
         made = [recipe.make(*given) for _ in range(repeats)]
-    except (TypeError, ValueError, RuntimeError, ZeroDivisionError, IndexError) as error:
-        raise ValueError(f"has args {list(args)}: {error}") from error
+    except (TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError) as error:
+        reason = str(error).splitlines() or [type(error).__name__]
+        raise ValueError(f"has args {_shown(args)}: {reason[0][:_MAX_SHOWN]}") from error
     return Made(made[0] if repeats == 1 else nn.Sequential(*made), channels)
 
 
@@ -235,3 +264,16 @@ def _recipe(name: str) -> Recipe:
     if name not in _RECIPES:
         raise ValueError(f"is unknown; known modules: Detect, {', '.join(known_modules())}")
     return _RECIPES[name]
+
+
+def _is_plain(arg: Any) -> bool:
+    if type(arg) in (int, float):
+        return -_MAX_NUMBER <= arg <= _MAX_NUMBER  # Which NaN is not.
+    if type(arg) is list:
+        return len(arg) <= _MAX_LIST and all(type(each) is not list and _is_plain(each) for each in arg)
+    return arg is None or isinstance(arg, (bool, str, nn.Module))
+
+
+def _shown(args: Sequence[Any]) -> str:
+    text = ascii(list(args))
+    return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
