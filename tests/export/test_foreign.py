@@ -46,7 +46,8 @@ def same(found: list[Detections], expected: list[Detections]) -> None:
     ("form", "static"),
     [
         *(pytest.param(form, static, id=f"{form} {static}") for form in FORMS for static in (None, STATIC)),
-        ("v6.0", STATIC),
+        pytest.param("v6.0", STATIC, id="v6.0 static"),
+        pytest.param("v6.0", None, id="v6.0 dynamic"),
     ],
 )
 def test_every_form(form: str, static: Any, tiny_checkpoint: Path, tiny_bundle: Path, tmp_path: Path) -> None:

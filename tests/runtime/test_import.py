@@ -38,6 +38,7 @@ FORMS = {
     "rawrows": ("n,no", "none"),
     "concat": ("n,no", "sigmoid"),
     "decoded": ("n,no", "decoded"),
+    "v6.0": ("n,no", "decoded"),
 }
 
 

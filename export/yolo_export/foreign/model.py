@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from yolo_edge.bundle import ModelInput, sha256_of
-from yolo_edge.importing.draft import PROBE_SIZES, Draft, draft_import
+from yolo_edge.importing.draft import Draft, draft_import
 from yolo_edge.importing.forms import HeadForm, RowsForm
 from yolo_edge.importing.options import ImportOptions
-from yolo_edge.importing.pictures import probe_tensors
+from yolo_edge.importing.pictures import PROBE_SIZES, probe_tensors
 from yolo_edge.options import PAD_VALUE
 from yolo_edge.packages import require
 from yolo_export.errors import ExportError

@@ -34,9 +34,7 @@ class OnnxRuntimeEngine(Engine):
         # Workers spin between the operators of one run, where it pays, and sleep between runs.
         options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
-            self._session = ort.InferenceSession(
-                str(files["model"]), sess_options=options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(ort, files["model"], options)
         except Exception as error:
             raise EngineError(f"onnxruntime cannot load {files['model']}: {error}") from error
 
@@ -66,3 +64,32 @@ class OnnxRuntimeEngine(Engine):
 
     def _unload(self) -> None:
         self._session = None
+
+
+def open_session(ort: Any, path: Path, options: Any) -> Any:
+    """Opens an ONNX file on the CPU.
+
+    onnxruntime takes sides of the same name for equal and reuses their memory, but torch's exporter gives the
+    rows of all heads one name (YOLOv5 v6.0 with ``--dynamic``): such a file runs without reuse.
+
+    Args:
+        ort: The module onnxruntime.
+        path: The file.
+        options: Its ``SessionOptions``; changed for such a file.
+    """
+
+    def opened() -> Any:
+        return ort.InferenceSession(str(path), sess_options=options, providers=["CPUExecutionProvider"])
+
+    session = opened()
+    known = {side for each in session.get_inputs() for side in each.shape}
+    names = [
+        side
+        for each in session.get_outputs()
+        for side in {*each.shape} - known
+        if isinstance(side, str) and side
+    ]
+    if len(names) > len(set(names)):
+        options.enable_mem_reuse = False
+        session = opened()
+    return session

@@ -10,10 +10,11 @@ from yolo_edge.errors import BundleError
 from yolo_edge.importing.forms import Form, recognise
 from yolo_edge.importing.heads import ModelFacts, gather_facts
 from yolo_edge.importing.options import ImportOptions
+from yolo_edge.importing.pictures import PROBE_SIZES
 from yolo_edge.importing.probes import Outputs, Probe, SizeHW, open_probe
 
-PROBE_SIZES = ((128, 256), (256, 128))
-"""Multiples of every usual stride; not square, so that height and width cannot be confused."""
+_LARGEST_SIDE = 8192
+"""Of a network that takes one size only, in px; its pictures take memory before anything else does."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,10 @@ def _try(probe: Probe, options: ImportOptions) -> tuple[Form, SizeHW, Shapes, li
         raise BundleError(
             f"it takes images of one size only ({reason}), and does not say which{said}; give it with "
             "--imgsz, for example --imgsz 640"
+        )
+    if not all(0 < side <= _LARGEST_SIDE for side in size):
+        raise BundleError(
+            f"it takes images of {_text(size)} only; sides of 1 to {_LARGEST_SIDE} px can be run"
         )
     outputs = probe.run([size]).get(size)
     if outputs is None:

@@ -6,7 +6,6 @@ the results and the sizes. Each size that ran leaves HEIGHTxWIDTH.npz there.
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -17,11 +16,12 @@ from yolo_edge.engines import create_engine
 from yolo_edge.engines.base import EngineOptions
 from yolo_edge.errors import EngineError
 from yolo_edge.importing.pictures import probe_tensors
+from yolo_edge.importing.trial_process import read_request
 
 
 def main(request_path: str) -> int:
     """Does what the request says; 1 when the engine refuses the files."""
-    request = json.loads(Path(request_path).read_text(encoding="utf-8"))
+    request = read_request(request_path)
     target = Target(
         engine="ncnn",
         weights="fp32",
@@ -50,7 +50,7 @@ def main(request_path: str) -> int:
                     engine.infer(slot)
                     for i, head in enumerate(slot.heads):
                         arrays[f"{picture}_{i}"] = np.array(head)
-            except EngineError as error:
+            except (EngineError, MemoryError) as error:
                 sys.stdout.write(f"{error}\n")
             else:
                 np.savez(Path(request["folder"]) / f"{height}x{width}.npz", **arrays)  # type: ignore[arg-type]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,17 +15,17 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.engines import engine_class
+from yolo_edge.engines.onnxruntime import open_session
 from yolo_edge.errors import BundleError, MissingExtraError
 from yolo_edge.importing.metadata import Metadata, metadata_beside, metadata_of_onnx
 from yolo_edge.importing.ncnn_graph import read_ncnn_graph
-from yolo_edge.importing.pictures import probe_tensors
+from yolo_edge.importing.pictures import PROBE_SIZES, fixed_size, probe_tensors
+from yolo_edge.importing.trial_process import run_trial
 from yolo_edge.packages import require
 
 SizeHW = tuple[int, int]
 Outputs = Mapping[str, Sequence[npt.NDArray[np.float32]]]
 """By name, what the network gave for each probe picture; without batch dimension."""
-
-_TIMEOUT_S = 600
 
 
 class Probe(ABC):
@@ -90,10 +88,9 @@ class OnnxProbe(Probe):
         ort = require("onnxruntime", "importing ONNX files", engine_class(self.engine).install)
         options = ort.SessionOptions()
         options.log_severity_level = 4
+        self._failures = self._tried_apart(path)
         try:
-            self._session = ort.InferenceSession(
-                str(path), sess_options=options, providers=["CPUExecutionProvider"]
-            )
+            self._session = open_session(ort, path, options)
         except Exception as error:
             raise BundleError(f"{path}: onnxruntime cannot read it: {_one_line(error)}") from None
         self.files = {"model": path}
@@ -122,8 +119,8 @@ class OnnxProbe(Probe):
                 faults.append(f"its input has {shape[1]} channels; a colour image has 3")
             if isinstance(shape[0], int) and shape[0] > 1:
                 faults.append(f"its batch size is {shape[0]}; export it with batch size 1")
-            if isinstance(shape[2], int) and isinstance(shape[3], int):
-                self.fixed_hw = shape[2], shape[3]
+            self.fixed_hw = fixed_size(shape)
+            if self.fixed_hw:
                 self.fixed_reason = "its input has that size"
         if faults:
             raise BundleError(f"{path}: " + "; ".join(faults))
@@ -132,6 +129,9 @@ class OnnxProbe(Probe):
         """As the base says."""
         results: dict[SizeHW, Outputs] = {}
         for size in sizes:
+            if size in self._failures:
+                self.failure = self._failures[size]
+                continue
             try:
                 runs = [
                     self._session.run(self._outputs, {self.input_name: tensor})
@@ -144,6 +144,28 @@ class OnnxProbe(Probe):
                 name: [_without_batch(run[i]) for run in runs] for i, name in enumerate(self._outputs)
             }
         return results
+
+    @staticmethod
+    def _tried_apart(path: Path) -> dict[SizeHW, str]:
+        """Sizes at which the file fails in a process with limits, and what onnxruntime says there."""
+        with tempfile.TemporaryDirectory() as folder:
+            request = {"file": str(path.resolve()), "sizes": [list(size) for size in PROBE_SIZES]}
+            try:
+                done = run_trial("onnx_trial", request, Path(folder))
+            except subprocess.TimeoutExpired as error:
+                raise BundleError(f"{path}: onnxruntime did not finish within {error.timeout:g} s") from None
+        if done.returncode:
+            crash = signal.Signals(-done.returncode).name if done.returncode < 0 else ""
+            said = " ".join(done.stderr.split())[-200:]
+            raise BundleError(f"{path}: onnxruntime crashed on it ({crash or said})")
+        found = json.loads(done.stdout)
+        if "error" in found:
+            raise BundleError(f"{path}: onnxruntime cannot read it: {_one_line(found['error'])}")
+        return {
+            (int(height), int(width)): _one_line(said)
+            for text, said in found["failures"].items()
+            for height, width in [text.split("x")]
+        }
 
 
 class NcnnProbe(Probe):
@@ -183,23 +205,11 @@ class NcnnProbe(Probe):
                 "sizes": [list(size) for size in sizes],
                 "folder": folder,
             }
-            request_path = Path(folder) / "request.json"
-            request_path.write_text(json.dumps(request), encoding="utf-8")
-            home = str(Path(__file__).resolve().parents[2])
-            search = os.pathsep.join([home, *filter(None, [os.environ.get("PYTHONPATH")])])
             try:
-                done = subprocess.run(
-                    [sys.executable, "-m", "yolo_edge.importing.ncnn_trial", str(request_path)],
-                    capture_output=True,
-                    text=True,
-                    errors="replace",
-                    timeout=_TIMEOUT_S,
-                    env={**os.environ, "PYTHONPATH": search},
-                    check=False,
-                )
-            except subprocess.TimeoutExpired:
+                done = run_trial("ncnn_trial", request, Path(folder))
+            except subprocess.TimeoutExpired as error:
                 raise BundleError(
-                    f"{self.files['param']}: ncnn did not finish within {_TIMEOUT_S} s"
+                    f"{self.files['param']}: ncnn did not finish within {error.timeout:g} s"
                 ) from None
             said = " ".join(line.strip() for line in done.stderr.splitlines()[-2:] if line.strip())
             if done.returncode > 0:
@@ -209,7 +219,7 @@ class NcnnProbe(Probe):
                 name = signal.Signals(-done.returncode).name
                 self.failure = f"ncnn crashed on it ({name})"
             elif done.stdout.strip() or said:
-                self.failure = said or done.stdout.strip().splitlines()[-1]
+                self.failure = (done.stdout.strip() or said).splitlines()[-1]
             results: dict[SizeHW, Outputs] = {}
             for size in sizes:
                 path = Path(folder) / f"{size[0]}x{size[1]}.npz"
@@ -226,6 +236,6 @@ def _without_batch(array: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return array[0] if array.ndim > 2 and array.shape[0] == 1 else array
 
 
-def _one_line(error: BaseException) -> str:
+def _one_line(error: object) -> str:
     text = " ".join(str(error).split())
     return text if len(text) < 300 else text[:300] + "…"
