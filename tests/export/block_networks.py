@@ -17,6 +17,8 @@ from yolo_export.targets import OnnxIntermediate
 from yolo_export.untrained import untrained_checkpoint
 
 IMAGE = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+#: Strides behind a block of stride 2 at stride 8.
+SMALLER = [16, 32, 64]
 
 
 def network_with(row: list[Any], folder: Path) -> Network:
@@ -50,3 +52,24 @@ def check(checkpoint: Checkpoint, expected: list[torch.Tensor]) -> set[str]:
     for mine, theirs in zip(session.run(None, {"images": IMAGE.numpy()}), expected):
         assert np.abs(mine - theirs.numpy()).max() <= 1e-4
     return {node.op_type for node in onnx.load_from_string(model).graph.node}
+
+
+def with_numbers(module: nn.Module) -> nn.Module:
+    """Seeded numbers that a file in half precision can hold, batch norm's statistics too."""
+    generator = torch.Generator().manual_seed(1)
+    for tensor in module.state_dict().values():
+        if tensor.is_floating_point():
+            tensor.copy_(torch.rand(tensor.shape, generator=generator) + 0.5 if tensor.dim() == 1 else tensor)
+            if tensor.dim() > 1:
+                tensor.copy_(torch.randn(tensor.shape, generator=generator) / tensor[0].numel() ** 0.5)
+    return module.half().float().eval()
+
+
+def network_around(module: nn.Module, folder: Path, layer: int = 3) -> Network:
+    network = network_with([-1, 1, "Conv", [16, 3]], folder)
+    network.layers[layer] = with_numbers(module)
+    return network
+
+
+def counted(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

@@ -171,6 +171,22 @@ OTHER_TASKS = {
 }
 
 
+_POOLS = "by its publication it pools a square of the map's width, in later code the whole map"
+_CONTEXT = "neither its record nor the paper tells where it runs its context block"
+_ATTENTION = "published code under this name differs in the order of its two pooled maps"
+#: Blocks that occur in checkpoints, but whose record leaves more than one reading.
+_AMBIGUOUS = {
+    "SEBlock": _POOLS,
+    "C3_GC": _CONTEXT,
+    "ContextBlock2d": _CONTEXT,
+    "CBAM": _ATTENTION,
+    "C3CBAM": _ATTENTION,
+    "CBAMBottleneck": _ATTENTION,
+    "SpatialAttention": _ATTENTION,
+    "SpatialAttentionModule": _ATTENTION,
+}
+
+
 @lru_cache(maxsize=1)
 def _allowed() -> frozenset[str]:
     return _INERT.union(FUNCTIONS, STORAGES, NETWORKS, known_blocks())
@@ -207,6 +223,11 @@ def check_global(module: str, name: str) -> tuple[str, str]:
         if path.startswith(f"{package}."):
             raise CheckpointError(f"is {what} (it holds {clip(path)})")
     if module.split(".", 1)[0] == "models":
+        if name in _AMBIGUOUS:
+            raise CheckpointError(
+                f"holds the unknown block {path}: {_AMBIGUOUS[name]}; a wrong guess would give "
+                "wrong boxes without an error"
+            )
         known = ", ".join(sorted(block for block in known_blocks() if block.startswith("models.")))
         raise CheckpointError(f"holds the unknown block {clip(path)}; known blocks: {known}")
     raise foreign_name(path)

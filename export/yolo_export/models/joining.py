@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from yolo_export.models.registry import Attribute, Block, Fields, block
 
@@ -46,25 +47,24 @@ class Add(Block):
 
 @block("models.experimental.Sum", attributes={"weight": Attribute(bool)})
 class Sum(Block):
-    """Adds two or more feature maps of the same shape.
+    """Adds two or more feature maps of the same shape. It is only read from checkpoints.
 
-    It is only read from checkpoints. A record with ``weight`` is refused: it holds a number for each map, but
-    not the formula that makes a factor of it.
+    With ``weight`` each map but the first is multiplied by 2 sigmoid(w), so that w = 0 is a plain sum.
     """
 
     weight: bool
 
     def finish(self, fields: Fields) -> None:
         """Read how many maps are added to the first one."""
-        if self.weight:
-            raise ValueError("weighs the maps it adds; only a plain sum is supported (weight = False)")
         self.others = fields.steps("iter")
+        if self.weight:
+            self.w = nn.Parameter(torch.empty(self.others, device="meta"))
 
     def forward(self, xs: list[torch.Tensor]) -> torch.Tensor:
         """Map several (N, C, H, W) to their sum."""
         if len(xs) != self.others + 1:
             raise ValueError(f"a sum of {self.others + 1} maps gets {len(xs)}")
         first, *others = xs
-        for other in others:
-            first = first + other
+        for i, other in enumerate(others):
+            first = first + (other * (torch.sigmoid(self.w[i : i + 1]) * 2) if self.weight else other)
         return first
