@@ -55,6 +55,37 @@ def test_other_networks_are_named(tmp_path: Path, name: str, message: str) -> No
     assert refusal(write_checkpoint(tmp_path / "best.pt", yolov5(), rename={"Model": name})) == message
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        pytest.param("best.pt", b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull", id="lfs"),
+        pytest.param("best.pt", b"\n<!DOCTYPE html><html>", "is a web page, not the file", id="page"),
+        pytest.param("x.param", b"7767517\n1 1\n", "yolo-edge import takes it", id="ncnn"),
+        pytest.param("net.yaml", b"nc: 1", "is a YAML file; --cfg takes it", id="yaml"),
+        pytest.param("best.pt", b"weights", "torch saves checkpoints as zip archives", id="text"),
+        pytest.param("best.pt", b"", "is empty", id="empty"),
+    ],
+)
+def test_other_files_are_named(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert message in refusal(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        pytest.param(
+            {"a": torch.zeros(2), "b": torch.zeros(1)}, "has 2 tensors without a network", id="dict"
+        ),
+        pytest.param(torch.zeros(2), "holds a single tensor; expected a dict", id="tensor"),
+        pytest.param({}, "has neither 'ema' nor 'model'; it has: nothing", id="nothing"),
+    ],
+)
+def test_other_contents_are_named(tmp_path: Path, content: Any, message: str) -> None:
+    torch.save(content, tmp_path / "best.pt")
+    assert refusal(tmp_path / "best.pt").startswith(message)
+
+
 def _put(tensor: Callable[[], Any]) -> Callable[[Any], None]:
     def edit(model: Any) -> None:
         model.model[0].extra = tensor()

@@ -14,6 +14,13 @@ __all__ = ["open_archive"]
 
 _TAR_MAGIC = (257, b"ustar")
 _HEAD_BYTES = 512
+#: What is found under the name of a checkpoint now and then, by how it begins (white space and case apart).
+_OTHER_FILES = {
+    b"version https://git-lfs": "is a Git LFS pointer, not the file itself; fetch it with git lfs pull",
+    b"<!doctype html": "is a web page, not the file itself; download it again",
+    b"<html": "is a web page, not the file itself; download it again",
+    b"7767517": "is an ncnn .param file; yolo-edge import takes it",
+}
 
 
 def open_archive(path: Path) -> Archive:
@@ -39,6 +46,11 @@ def open_archive(path: Path) -> Archive:
                 "is a tar archive; torch saved such checkpoints before there was a YOLOv5: if it was packed "
                 "later, unpack it and give the .pt file inside"
             )
+        if path.suffix.lower() in (".yaml", ".yml"):
+            raise CheckpointError("is a YAML file; --cfg takes it")
+        for start, what in _OTHER_FILES.items():
+            if head.lstrip().lower().startswith(start):
+                raise CheckpointError(what)
         raise CheckpointError(
             "is not a checkpoint: torch saves checkpoints as zip archives, and this is not one"
         )

@@ -18,7 +18,7 @@ from yolo_export.checkpoint.facts import Anchors, Fact, head_facts, read_names, 
 from yolo_export.checkpoint.formats import open_archive
 from yolo_export.checkpoint.placing import Placed, load_placed, not_finite
 from yolo_export.checkpoint.probe import head_shapes
-from yolo_export.checkpoint.records import Instance, clip
+from yolo_export.checkpoint.records import Instance, TensorRef, clip
 from yolo_export.checkpoint.state_dict import find_state_dict, fit_state_dict
 from yolo_export.checkpoint.weights import Weights
 from yolo_export.errors import CheckpointError
@@ -216,6 +216,8 @@ def _find_network(content: Any) -> tuple[Instance, dict[Any, Any]]:
         return _unwrapped(content), {}
     if type(content) is dict and not {"ema", "model"} & content.keys() and find_state_dict(content):
         raise CheckpointError(f"has weights without a network; {_WEIGHTS_ADVICE}")
+    if isinstance(content, TensorRef):
+        raise CheckpointError("holds a single tensor; expected a dict with 'model' or a model")
     if type(content) is not dict:
         raise CheckpointError(f"holds a {type(content).__name__}; expected a dict with 'model' or a model")
     for key in ("ema", "model"):
@@ -228,6 +230,11 @@ def _find_network(content: Any) -> tuple[Instance, dict[Any, Any]]:
             raise CheckpointError(
                 f"has weights without a network (a {type(found).__name__} under {key!r}); {_WEIGHTS_ADVICE}"
             )
+    if content and all(isinstance(value, TensorRef) for value in content.values()):
+        raise CheckpointError(
+            f"has {len(content)} tensors without a network, the first is {clip(next(iter(content)))}; their "
+            f"names are not those of YOLOv5; {_WEIGHTS_ADVICE}"
+        )
     keys = ", ".join(sorted(f"'{clip(key, 40)}'" for key in content)[:12])
     raise CheckpointError(f"has neither 'ema' nor 'model'; it has: {keys or 'nothing'}")
 
