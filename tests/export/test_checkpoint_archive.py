@@ -51,7 +51,7 @@ def test_files_without_an_end(tmp_path: Path) -> None:
         ),
         pytest.param(
             b"version https://git-lfs.github.com/spec/v1\n",
-            "is not a checkpoint: torch saves checkpoints as zip archives, and this is not one",
+            "is a Git LFS pointer, not the file itself; fetch it with git lfs pull",
             id="git lfs pointer",
         ),
     ],
@@ -202,7 +202,7 @@ def tensor(offset: int, size: tuple[int, ...], stride: tuple[int, ...], length: 
             tensor(0, (2, 2), (1,)), "holds a tensor of size (2, 2), stride (1,), offset 0", id="ranks"
         ),
         pytest.param(
-            tensor(0, (2,), (1,)), "holds a TensorRef; expected a dict with 'model' or a model", id="fits"
+            tensor(0, (2,), (1,)), "holds a single tensor; expected a dict with 'model' or a model", id="fits"
         ),
     ],
 )

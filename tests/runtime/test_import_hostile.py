@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from foreign_exports import write_onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from yolo_edge.errors import BundleError
-from yolo_edge.importing import ImportOptions, import_model, trial_process
+from yolo_edge.importing import ImportOptions, import_model, open_imported, trial_process
 
 MIB = 1 << 20
 
@@ -130,3 +132,14 @@ def test_refused_within_limits(
     assert "\n" not in str(caught.value) and "Traceback" not in str(caught.value)
     assert not (tmp_path / "x.edge").exists()
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 1100 * MIB // 1024
+
+
+def test_numbers_in_another_file(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    """onnxruntime reads them where the model lies; the bundle would lack them."""
+    file = write_onnx(tmp_path / "one.onnx", tiny_checkpoint, "decoded")
+    parts = tmp_path / "two.onnx"
+    onnx.save(onnx.load(file), parts, save_as_external_data=True, location="two.data", size_threshold=100)
+    options = ImportOptions(names=("a", "b", "c"))
+    with pytest.raises(BundleError, match=r"two\.onnx: runs where it is, but not as a copy; .* as one file"):
+        import_model(parts, options, out=tmp_path / "x.edge")
+    assert len(open_imported(parts, options)[0].names) == 3

@@ -268,7 +268,7 @@ def _recipe(name: str) -> Recipe:
 
 def _is_plain(arg: Any) -> bool:
     if type(arg) in (int, float):
-        return -_MAX_NUMBER <= arg <= _MAX_NUMBER  # Which NaN is not.
+        return bool(-_MAX_NUMBER <= arg <= _MAX_NUMBER)  # Which NaN is not.
     if type(arg) is list:
         return len(arg) <= _MAX_LIST and all(type(each) is not list and _is_plain(each) for each in arg)
     return arg is None or isinstance(arg, (bool, str, nn.Module))

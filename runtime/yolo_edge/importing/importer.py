@@ -25,7 +25,7 @@ from yolo_edge.bundle import (
 from yolo_edge.check import check_bundle
 from yolo_edge.detector import Detector
 from yolo_edge.engines import engine_class
-from yolo_edge.errors import BundleError
+from yolo_edge.errors import BundleError, EngineError
 from yolo_edge.golden import Golden
 from yolo_edge.importing.draft import Draft, draft_import
 from yolo_edge.importing.options import ImportOptions
@@ -90,7 +90,13 @@ def import_model(
         write_manifest(staging.folder, manifest)
         bundle = load_bundle(staging.folder)
         progress(f"computing golden results in {draft.probe.engine}")
-        golden = _make_golden(bundle)
+        try:
+            golden = _make_golden(bundle)
+        except EngineError as error:
+            raise BundleError(
+                f"{path}: runs where it is, but not as a copy; where it keeps numbers in other files, save "
+                f"the model as one file ({' '.join(str(error).split())[:200]})"
+            ) from error
         golden.save(staging.folder / GOLDEN)
         result = check_bundle(bundle, draft.probe.engine)
         if not result.passed:
