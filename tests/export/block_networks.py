@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
+import pytest
 import torch
+from checkpoints import write_checkpoint
 from torch import nn
 
-from yolo_export.checkpoint import Checkpoint
+from yolo_export.checkpoint import Checkpoint, read_checkpoint
+from yolo_export.errors import CheckpointError
 from yolo_export.models import Network
 from yolo_export.targets import OnnxIntermediate
 from yolo_export.untrained import untrained_checkpoint
@@ -73,3 +77,40 @@ def network_around(module: nn.Module, folder: Path, layer: int = 3) -> Network:
 
 def counted(module: nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def without(name: str) -> Callable[[nn.Module], None]:
+    """An edit that takes a part away."""
+    return lambda module: delattr(module, name)
+
+
+def having(name: str, value: Any) -> Callable[[nn.Module], None]:
+    """An edit that sets a part or attribute."""
+    return lambda module: setattr(module, name, value)
+
+
+def check_record(
+    module: nn.Module,
+    kind: type[nn.Module],
+    parameters: int,
+    folder: Path,
+    rename: dict[str, str],
+    strides: list[int] | None = None,
+) -> None:
+    """A record of the module is read as a block of that kind, which computes what the module does."""
+    network = network_around(module, folder)
+    checkpoint = read_checkpoint(
+        write_checkpoint(folder / "best.pt", network, strides=strides, rename=rename)
+    )
+    assert type(checkpoint.network.layers[3]) is kind
+    assert checkpoint.family == "yolov5-lite"
+    assert counted(checkpoint.network.layers[3]) == parameters == counted(module)
+    kinds = check(checkpoint, heads_of(network))
+    assert not kinds & {"Shape", "Gather", "If", "Loop", "BatchNormalization"}
+
+
+def check_refused(module: nn.Module, folder: Path, rename: dict[str, str], message: str) -> None:
+    """A record of the module is refused."""
+    path = write_checkpoint(folder / "best.pt", network_around(module, folder), rename=rename)
+    with pytest.raises(CheckpointError, match=message):
+        read_checkpoint(path)

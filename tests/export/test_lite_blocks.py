@@ -11,7 +11,16 @@ from typing import Any
 
 import pytest
 import torch
-from block_networks import SMALLER, check, counted, heads_of, network_around, network_with, with_numbers
+from block_networks import (
+    SMALLER,
+    check,
+    check_record,
+    counted,
+    heads_of,
+    network_around,
+    network_with,
+    with_numbers,
+)
 from checkpoints import write_checkpoint
 from torch import nn
 
@@ -79,14 +88,7 @@ PATHS = {
 def test_a_record_computes_what_the_paper_says(
     tmp_path: Path, module: nn.Module, kind: type[nn.Module], strides: list[int] | None, parameters: int
 ) -> None:
-    network = network_around(module, tmp_path)
-    path = write_checkpoint(tmp_path / "best.pt", network, strides=strides, rename=PATHS)
-    checkpoint = read_checkpoint(path)
-    assert type(checkpoint.network.layers[3]) is kind
-    assert checkpoint.family == "yolov5-lite"
-    assert counted(checkpoint.network.layers[3]) == parameters == counted(module)
-    kinds = check(checkpoint, heads_of(network))
-    assert not kinds & {"Shape", "Gather", "If", "Loop", "BatchNormalization"}
+    check_record(module, kind, parameters, tmp_path, PATHS, strides)
 
 
 def network_with_sum(module: nn.Module, sources: list[int]) -> Network:

@@ -12,12 +12,24 @@ from typing import Any
 
 import pytest
 import torch
-from block_networks import SMALLER, check, counted, heads_of, network_around, network_with, with_numbers
+from block_networks import (
+    SMALLER,
+    check,
+    check_record,
+    check_refused,
+    counted,
+    having,
+    heads_of,
+    network_around,
+    network_with,
+    with_numbers,
+    without,
+)
 from checkpoints import write_checkpoint
 from torch import nn
 
 from yolo_export.checkpoint import read_checkpoint
-from yolo_export.errors import CheckpointError, ConfigError
+from yolo_export.errors import ConfigError
 from yolo_export.models import (
     Conv,
     EfficientStem,
@@ -132,14 +144,7 @@ def mbconv_formula(c1: int, c2: int, k: int, expand: int, has_se: bool) -> int:
 def test_a_record_computes_what_the_paper_says(
     tmp_path: Path, module: nn.Module, kind: type[nn.Module], strides: list[int] | None, parameters: int
 ) -> None:
-    network = network_around(module, tmp_path)
-    path = write_checkpoint(tmp_path / "best.pt", network, strides=strides, rename=PATHS)
-    checkpoint = read_checkpoint(path)
-    assert type(checkpoint.network.layers[3]) is kind
-    assert checkpoint.family == "yolov5-lite"
-    assert counted(checkpoint.network.layers[3]) == parameters == counted(module)
-    kinds = check(checkpoint, heads_of(network))
-    assert not kinds & {"Shape", "Gather", "If", "Loop", "BatchNormalization"}
+    check_record(module, kind, parameters, tmp_path, PATHS, strides)
 
 
 def test_no_shortcut_where_the_channels_differ(tmp_path: Path) -> None:
@@ -157,36 +162,31 @@ def test_stem(tmp_path: Path) -> None:
     check(checkpoint, heads_of(network))
 
 
-def _delete(name: str) -> Callable[[nn.Module], None]:
-    return lambda module: delattr(module, name)
-
-
-def _set(name: str, value: Any) -> Callable[[nn.Module], None]:
-    return lambda module: setattr(module, name, value)
-
-
 @pytest.mark.parametrize(
     ("module", "edit", "message"),
     [
-        pytest.param(MBConvBlock(16, 16, 3, 1, 6), _delete("_bn1"), "lacks _bn1", id="no norm"),
+        pytest.param(MBConvBlock(16, 16, 3, 1, 6), without("_bn1"), "lacks _bn1", id="no norm"),
         pytest.param(
-            MBConvBlock(16, 16, 3, 1, 6), _delete("_bn0"), "lacks _bn0, but expand_ratio = 6", id="first norm"
+            MBConvBlock(16, 16, 3, 1, 6), without("_bn0"), "lacks _bn0, but expand_ratio = 6", id="first norm"
         ),
         pytest.param(
             MBConvBlock(16, 16, 3, 1, 6),
-            _set("expand_ratio", 1),
+            having("expand_ratio", 1),
             "has _expand_conv, but expand_ratio = 1",
             id="convolution that is not run",
         ),
         pytest.param(
-            MBConvBlock(16, 16, 3, 1, 6), _set("has_se", True), "lacks se, but .* has_se = True", id="no se"
-        ),
-        pytest.param(
-            MBConvBlock(16, 16, 3, 1, 6), _set("has_se", 1), "has has_se = 1; expected True or False", id="1"
+            MBConvBlock(16, 16, 3, 1, 6), having("has_se", True), "lacks se, but .* has_se = True", id="no se"
         ),
         pytest.param(
             MBConvBlock(16, 16, 3, 1, 6),
-            _set("_se_reduce", nn.Conv2d(96, 4, 1)),
+            having("has_se", 1),
+            "has has_se = 1; expected True or False",
+            id="1",
+        ),
+        pytest.param(
+            MBConvBlock(16, 16, 3, 1, 6),
+            having("_se_reduce", nn.Conv2d(96, 4, 1)),
             "has parts that are unknown here: '_se_reduce'",
             id="other excite",
         ),
@@ -196,9 +196,7 @@ def test_a_record_of_another_structure_is_refused(
     tmp_path: Path, module: nn.Module, edit: Callable[[nn.Module], None], message: str
 ) -> None:
     edit(module)
-    network = network_around(module, tmp_path)
-    with pytest.raises(CheckpointError, match=message):
-        read_checkpoint(write_checkpoint(tmp_path / "best.pt", network, rename=PATHS))
+    check_refused(module, tmp_path, PATHS, message)
 
 
 @pytest.mark.parametrize(

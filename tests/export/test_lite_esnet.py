@@ -8,17 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import onnx
 import pytest
 import torch
-from block_networks import SMALLER, check, counted, heads_of, network_around
+from block_networks import (
+    SMALLER,
+    check,
+    check_record,
+    check_refused,
+    having,
+    heads_of,
+    network_around,
+    without,
+)
 from checkpoints import write_checkpoint
 from torch import nn
 
 from yolo_export.checkpoint import read_checkpoint
-from yolo_export.errors import CheckpointError
 from yolo_export.models import (
     ESBlock,
     GhostConv,
@@ -113,37 +120,22 @@ def es_formula(c1: int, c2: int, stride: int) -> int:
 def test_a_record_computes_what_the_paper_says(
     tmp_path: Path, module: nn.Module, kind: type[nn.Module], strides: list[int] | None, parameters: int
 ) -> None:
-    network = network_around(module, tmp_path)
-    path = write_checkpoint(tmp_path / "best.pt", network, strides=strides, rename=PATHS)
-    checkpoint = read_checkpoint(path)
-    assert type(checkpoint.network.layers[3]) is kind
-    assert checkpoint.family == "yolov5-lite"
-    assert counted(checkpoint.network.layers[3]) == parameters == counted(module)
-    kinds = check(checkpoint, heads_of(network))
-    assert not kinds & {"Shape", "Gather", "If", "Loop", "BatchNormalization"}
-
-
-def _delete(name: str) -> Callable[[nn.Module], None]:
-    return lambda module: delattr(module, name)
-
-
-def _set(name: str, value: Any) -> Callable[[nn.Module], None]:
-    return lambda module: setattr(module, name, value)
+    check_record(module, kind, parameters, tmp_path, PATHS, strides)
 
 
 @pytest.mark.parametrize(
     ("module", "edit", "message"),
     [
         pytest.param(
-            ESBottleneck(16, 16, 1), _delete("branch3"), "lacks branch3 at stride 1", id="branch of stride 1"
+            ESBottleneck(16, 16, 1), without("branch3"), "lacks branch3 at stride 1", id="branch of stride 1"
         ),
         pytest.param(
-            ESBottleneck(16, 16, 2), _delete("branch4"), "lacks branch4 at stride 2", id="branch of stride 2"
+            ESBottleneck(16, 16, 2), without("branch4"), "lacks branch4 at stride 2", id="branch of stride 2"
         ),
-        pytest.param(ESBottleneck(16, 16, 1), _set("stride", 3), "has stride = 3", id="stride 3"),
+        pytest.param(ESBottleneck(16, 16, 1), having("stride", 3), "has stride = 3", id="stride 3"),
         pytest.param(
             ESBottleneck(16, 16, 1),
-            _set("branch5", nn.Conv2d(8, 8, 1)),
+            having("branch5", nn.Conv2d(8, 8, 1)),
             "unknown here: 'branch5'",
             id="fifth",
         ),
@@ -153,9 +145,7 @@ def test_a_record_of_another_structure_is_refused(
     tmp_path: Path, module: nn.Module, edit: Callable[[nn.Module], None], message: str
 ) -> None:
     edit(module)
-    network = network_around(module, tmp_path)
-    with pytest.raises(CheckpointError, match=message):
-        read_checkpoint(write_checkpoint(tmp_path / "best.pt", network, rename=PATHS))
+    check_refused(module, tmp_path, PATHS, message)
 
 
 @pytest.mark.parametrize(("stride", "unused"), [(1, ("branch2", "branch4")), (2, ("branch3",))])

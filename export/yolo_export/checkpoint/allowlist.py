@@ -225,7 +225,7 @@ def check_global(module: str, name: str) -> tuple[str, str]:
     if module.split(".", 1)[0] == "models":
         if name in _AMBIGUOUS:
             raise CheckpointError(
-                f"holds the unknown block {path}: {_AMBIGUOUS[name]}; a wrong guess would give "
+                f"holds the unknown block {clip(path)}: {_AMBIGUOUS[name]}; a wrong guess would give "
                 "wrong boxes without an error"
             )
         known = ", ".join(sorted(block for block in known_blocks() if block.startswith("models.")))
