@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pathlib
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
@@ -159,6 +160,7 @@ _EDITS: dict[str, tuple[str, Callable[[Any], None]]] = {
     "strides of nan": ("says that its strides are ", _detect(stride=torch.full((3,), float("nan")))),
     "strides of infinity": ("says that its strides are ", _detect(stride=torch.full((3,), float("inf")))),
     "strides of a million": ("says that its strides are ", _detect(stride=torch.ones(1_000_000))),
+    "buffers of a list": ("has a models.yolo.Detect whose tensors are not", _layer(-1, _buffers=[1])),
     "weights of nan": (HARMLESS, _not_a_number),
     "deep modules": ("nests modules more than 24 deep", _deep),
     "module in itself": ("uses one module in several places", _self),
@@ -215,5 +217,13 @@ add(
     HARMLESS,
     lambda path: write_checkpoint(
         path, yolov5(), outer={"date": "\x1b[2J" * 100_000, "epoch": 10**40, "best_fitness": float("inf")}
+    ),
+)
+
+add(
+    "path of one long text many times",
+    HARMLESS,
+    lambda path: write_checkpoint(
+        path, yolov5(), outer={"opt": {"data": Call(pathlib.PosixPath, *["x" * 1_000_000] * 20_000)}}
     ),
 )

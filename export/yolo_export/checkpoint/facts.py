@@ -23,6 +23,7 @@ Fact = Union[str, int, float, bool]
 
 _MAX_NAME = 200
 _MAX_TEXT = 400
+_MAX_PARTS = 64
 _TRAINING_KEYS = ("epoch", "best_fitness", "date", "version", "license", "updates")
 #: Options of YOLOv5's train.py, and what they are called here; the image size has two names there.
 _OPTIONS = {
@@ -77,7 +78,10 @@ def head_facts(
     elif anchors_given is None:
         facts.notes.append(f"the checkpoint states no strides; its network has {strides_seen}")
     heads, anchors = len(strides_seen), network.detect.na
-    in_px, in_cells = (state.get("_buffers", {}).get(name) for name in ("anchor_grid", "anchors"))
+    buffers = state.get("_buffers", {})
+    if type(buffers) is not dict:
+        raise CheckpointError(f"has a {clip(detect.class_path)} whose tensors are not named")
+    in_px, in_cells = (buffers.get(name) for name in ("anchor_grid", "anchors"))
     if isinstance(in_px, TensorRef):
         table = _anchor_table(in_px, heads, anchors, weights)
     elif isinstance(in_cells, TensorRef):
@@ -150,7 +154,9 @@ def training_facts(checkpoint: Mapping[Any, Any]) -> dict[str, Fact]:
             if type(value) in (list, tuple) and value:  # Older releases had a pair of image sizes.
                 value = value[0]
             if isinstance(value, Instance) and value.class_path.startswith("pathlib."):
-                value = "/".join(part for part in value.args if type(part) is str)
+                # A pickle can mention one long text a million times: cut before joining.
+                parts = [part[:_MAX_TEXT] for part in value.args[:_MAX_PARTS] if type(part) is str]
+                value = "/".join(parts)
             if found.get(name) is None:
                 found[name] = value
     return {key: fact for key, value in found.items() if (fact := _fact(value)) is not None}
