@@ -21,7 +21,7 @@ from yolo_export.onnx_lower.channels import Bundle, ChannelMap, Read, is_depthwi
 __all__ = ["free_of_shuffles"]
 
 
-def free_of_shuffles(onnx: Any, model: Any) -> Any:
+def free_of_shuffles(onnx: Any, model: Any, *, block: int | None = None) -> Any:
     """A graph without the channel shuffles that convolutions can absorb.
 
     A shuffled map that is an output, or that another operator reads than convolutions, activations and
@@ -30,6 +30,9 @@ def free_of_shuffles(onnx: Any, model: Any) -> Any:
     Args:
         onnx: The package.
         model: ``ModelProto`` whose constants are folded, for one image. It is not changed.
+        block: None leaves one Split behind a convolution whose channels are read by several. A number makes
+            it a convolution for each reader instead, with channels of zeros up to a multiple of the block, so
+            that an engine that keeps channels in such blocks never has to take one apart.
     """
     inferred = onnx.shape_inference.infer_shapes(model)
     channel_map = ChannelMap(onnx, inferred.graph)
@@ -37,15 +40,16 @@ def free_of_shuffles(onnx: Any, model: Any) -> Any:
         return model
     made = onnx.ModelProto()
     made.CopyFrom(model)
-    _Rewrite(onnx, made.graph, channel_map).run()
+    _Rewrite(onnx, made.graph, channel_map, block).run()
     return made
 
 
 class _Rewrite:
     """Rewrites one graph, in place."""
 
-    def __init__(self, onnx: Any, graph: Any, channel_map: ChannelMap) -> None:
+    def __init__(self, onnx: Any, graph: Any, channel_map: ChannelMap, block: int | None) -> None:
         self._onnx = onnx
+        self._block = block
         self._graph = graph
         self._map = channel_map
         self._reads = list(channel_map.reads.values())
@@ -54,6 +58,7 @@ class _Rewrite:
         #: Of each bundle, by its first base: the channels that the same reads take, side by side.
         self._runs: dict[str, list[list[int]]] = {}
         self._torn: set[str] = set()
+        self._cut: set[str] = set()
         for read in self._reads:
             if not read.fixed:
                 self._torn.update(base for base in read.bases if self._is_part(read, base))
@@ -61,6 +66,8 @@ class _Rewrite:
             bundle = channel_map.bundle_of(base)
             if bundle.bases[0] == base:
                 self._runs[base] = self._runs_of(bundle)
+        if block is not None:
+            self._cut = self._bundles_to_cut()
 
     def run(self) -> None:
         """Rewrite the graph."""
@@ -78,12 +85,63 @@ class _Rewrite:
                 bundle = self._map.bundle_of(output)
                 if bundle.follows == output and columns is not None:
                     self._runs[bundle.bases[0]] = [columns]
-                if node.op_type == "Conv":
-                    self._move_weights(node, columns)
+            if self._is_cut(output):
+                self._nodes += self._cut_node(node, columns)
+                continue
+            if self._map.is_base(output) and node.op_type == "Conv":
+                self._move_weights(node, columns)
             self._nodes.append(node)
             if output in self._torn:
                 self._nodes.append(self._split(output))
         self._write()
+
+    def _is_cut(self, base: str) -> bool:
+        return self._map.is_base(base) and self._map.bundle_of(base).bases[0] in self._cut
+
+    def _bundles_to_cut(self) -> set[str]:
+        """The bundles, by their first base, that are made in pieces of whole blocks from the start."""
+        joined = {
+            base for read in self._reads for base in read.bases if not read.fixed and len(read.bases) > 1
+        }
+        makers = {node.output[0]: node for node in self._graph.node}
+        cut = set()
+        for base in self._torn | joined:
+            bundle = self._map.bundle_of(base)
+            first, *others = bundle.bases
+            runs = self._runs[first]
+            aligned = len(runs) == 1 and bundle.size % self._block == 0
+            if aligned or bundle.fixed or bundle.follows is not None or first not in makers:
+                continue
+            maps = [
+                [name for name in makers[other].input if name and name not in self._map.constants]
+                for other in others
+            ]
+            plain = [makers[other].op_type != "Conv" for other in others]
+            if makers[first].op_type == "Conv" and all(plain):
+                cut.add(first)
+        for first in cut:
+            packed: list[list[int]] = []
+            for run in self._runs[first]:
+                if packed and len(packed[-1]) + len(run) <= self._block:
+                    packed[-1] = packed[-1] + run
+                else:
+                    packed.append(list(run))
+            self._runs[first] = [run + [-1] * (-len(run) % self._block) for run in packed]
+        return cut
+
+    def _cut_node(self, node: Any, columns: list[int] | None) -> list[Any]:
+        """An operator of a bundle that is made in pieces, once for each piece."""
+        made = []
+        for number, run in enumerate(self._runs_in(node.output[0])):
+            part = type(node).FromString(node.SerializeToString())
+            part.name = f"{node.name}_piece{number}"
+            part.output[0] = _piece(node.output[0], number)
+            if node.op_type == "Conv":
+                self._move_weights(part, columns, run)
+            else:
+                part.input[:] = [_piece(name, number) if self._is_cut(name) else name for name in part.input]
+            made.append(part)
+        return made
 
     def _keep_order_where_it_is_needed(self) -> None:
         """Fix every read and bundle that something fixed depends on."""
@@ -127,12 +185,11 @@ class _Rewrite:
         places = {channel: place for place, channel in enumerate(read.channels)}
         parts, columns = [], []
         for base in read.bases:
-            wanted = set(read.part(base))
             runs = self._runs_in(base)
-            taken = [number for number, run in enumerate(runs) if run[0] in wanted]
-            whole = len(wanted) == self._map.bundle_of(base).size
+            whole = len(read.part(base)) == self._map.bundle_of(base).size and not self._is_cut(base)
+            taken = [number for number, run in enumerate(runs) if any((base, index) in places for index in run)]
             parts += [base] if whole else [_piece(base, number) for number in taken]
-            columns += [places[base, index] for number in taken for index in runs[number]]
+            columns += [places.get((base, index), -1) for number in taken for index in runs[number]]
         if len(parts) == 1:
             return parts[0], columns
         name = f"{read.tensor}_joined"
@@ -146,18 +203,24 @@ class _Rewrite:
         pieces = [_piece(base, number) for number in range(len(runs))]
         return self._onnx.helper.make_node("Split", [base, sizes], pieces, name=f"{base}_split", axis=1)
 
-    def _move_weights(self, node: Any, columns: list[int] | None) -> None:
+    def _move_weights(self, node: Any, columns: list[int] | None, rows: list[int] | None = None) -> None:
         """Bring a convolution's weights into the order of its output and of its input."""
-        rows = [index for run in self._runs_in(node.output[0]) for index in run]
+        if rows is None:
+            rows = [index for run in self._runs_in(node.output[0]) for index in run]
         weight = self._map.constants[node.input[1]]
-        moved = weight[rows]
-        if columns is not None and not is_depthwise(node, weight):
-            moved = moved[:, columns]
+        depthwise = is_depthwise(node, weight)
+        moved = _taken(weight, rows, 0)
+        if columns is not None and not depthwise:
+            moved = _taken(moved, columns, 1)
+        if depthwise:
+            for attribute in node.attribute:
+                if attribute.name == "group":
+                    attribute.i = len(rows)
         if not np.array_equal(moved, weight):
             node.input[1] = self._add_constant(f"{node.output[0]}_weight", moved)
         if len(node.input) > 2 and node.input[2]:
             bias = self._map.constants[node.input[2]]
-            node.input[2] = self._add_constant(f"{node.output[0]}_bias", bias[rows])
+            node.input[2] = self._add_constant(f"{node.output[0]}_bias", _taken(bias, rows, 0))
 
     def _add_constant(self, name: str, values: npt.NDArray[Any]) -> str:
         self._graph.initializer.append(
@@ -183,3 +246,10 @@ class _Rewrite:
 
 def _piece(base: str, number: int) -> str:
     return f"{base}_piece{number}"
+
+
+def _taken(values: npt.NDArray[Any], places: list[int], axis: int) -> npt.NDArray[Any]:
+    """Rows or columns in another order; zeros where the place is -1."""
+    moved = np.take(values, places, axis)
+    np.moveaxis(moved, axis, 0)[[place < 0 for place in places]] = 0
+    return moved
