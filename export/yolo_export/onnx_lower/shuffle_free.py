@@ -18,10 +18,10 @@ import numpy.typing as npt
 
 from yolo_export.onnx_lower.channels import Bundle, ChannelMap, Read, is_depthwise
 
-__all__ = ["free_of_shuffles"]
+__all__ = ["ShuffleFree", "free_of_shuffles"]
 
 
-def free_of_shuffles(onnx: Any, model: Any, *, block: int | None = None) -> Any:
+def free_of_shuffles(onnx: Any, model: Any) -> Any:
     """A graph without the channel shuffles that convolutions can absorb.
 
     A shuffled map that is an output, or that another operator reads than convolutions, activations and
@@ -30,48 +30,44 @@ def free_of_shuffles(onnx: Any, model: Any, *, block: int | None = None) -> Any:
     Args:
         onnx: The package.
         model: ``ModelProto`` whose constants are folded, for one image. It is not changed.
-        block: None leaves one Split behind a convolution whose channels are read by several. A number makes
-            it a convolution for each reader instead, with channels of zeros up to a multiple of the block, so
-            that an engine that keeps channels in such blocks never has to take one apart.
     """
-    inferred = onnx.shape_inference.infer_shapes(model)
-    channel_map = ChannelMap(onnx, inferred.graph)
-    if not channel_map.shuffles:
-        return model
-    made = onnx.ModelProto()
-    made.CopyFrom(model)
-    _Rewrite(onnx, made.graph, channel_map, block).run()
-    return made
+    return ShuffleFree(onnx, model).run()
 
 
-class _Rewrite:
-    """Rewrites one graph, in place."""
+class ShuffleFree:
+    """One graph on its way to `free_of_shuffles`.
 
-    def __init__(self, onnx: Any, graph: Any, channel_map: ChannelMap, block: int | None) -> None:
+    Args:
+        onnx: The package.
+        model: As there.
+    """
+
+    def __init__(self, onnx: Any, model: Any) -> None:
         self._onnx = onnx
-        self._block = block
-        self._graph = graph
-        self._map = channel_map
-        self._reads = list(channel_map.reads.values())
+        self._model = onnx.ModelProto()
+        self._model.CopyFrom(model)
+        self._graph = self._model.graph
+        self._map = ChannelMap(onnx, onnx.shape_inference.infer_shapes(model).graph)
+        self._reads = list(self._map.reads.values())
         self._nodes: list[Any] = []
         self._keep_order_where_it_is_needed()
         #: Of each bundle, by its first base: the channels that the same reads take, side by side.
         self._runs: dict[str, list[list[int]]] = {}
+        #: Bases that some read takes a part of.
         self._torn: set[str] = set()
-        self._cut: set[str] = set()
         for read in self._reads:
             if not read.fixed:
                 self._torn.update(base for base in read.bases if self._is_part(read, base))
-        for base in channel_map.bases:
-            bundle = channel_map.bundle_of(base)
+        for base in self._map.bases:
+            bundle = self._map.bundle_of(base)
             if bundle.bases[0] == base:
                 self._runs[base] = self._runs_of(bundle)
-        if block is not None:
-            self._cut = self._bundles_to_cut()
 
-    def run(self) -> None:
-        """Rewrite the graph."""
-        readers = {n: read for read in self._reads if not read.fixed for n in read.nodes}
+    def run(self) -> Any:
+        """The rewritten model; a graph without shuffles stays as it is."""
+        if not self._map.shuffles:
+            return self._model
+        readers = {number: read for read in self._reads if not read.fixed for number in read.nodes}
         joined: dict[str, tuple[str, list[int]]] = {}
         for number, node in enumerate(self._graph.node):
             columns = None
@@ -81,67 +77,20 @@ class _Rewrite:
                 if read.tensor not in joined:
                     joined[read.tensor] = self._join(read)
                 node.input[0], columns = joined[read.tensor]
-            if self._map.is_base(output):
-                bundle = self._map.bundle_of(output)
-                if bundle.follows == output and columns is not None:
-                    self._runs[bundle.bases[0]] = [columns]
-            if self._is_cut(output):
-                self._nodes += self._cut_node(node, columns)
-                continue
-            if self._map.is_base(output) and node.op_type == "Conv":
-                self._move_weights(node, columns)
-            self._nodes.append(node)
-            if output in self._torn:
-                self._nodes.append(self._split(output))
+                if self._map.is_base(output) and self._map.bundle_of(output).follows == output:
+                    self._runs[self._map.bundle_of(output).bases[0]] = [columns]
+            self._place(node, columns)
         self._write()
+        return self._model
 
-    def _is_cut(self, base: str) -> bool:
-        return self._map.is_base(base) and self._map.bundle_of(base).bases[0] in self._cut
-
-    def _bundles_to_cut(self) -> set[str]:
-        """The bundles, by their first base, that are made in pieces of whole blocks from the start."""
-        joined = {
-            base for read in self._reads for base in read.bases if not read.fixed and len(read.bases) > 1
-        }
-        makers = {node.output[0]: node for node in self._graph.node}
-        cut = set()
-        for base in self._torn | joined:
-            bundle = self._map.bundle_of(base)
-            first, *others = bundle.bases
-            runs = self._runs[first]
-            aligned = len(runs) == 1 and bundle.size % self._block == 0
-            if aligned or bundle.fixed or bundle.follows is not None or first not in makers:
-                continue
-            maps = [
-                [name for name in makers[other].input if name and name not in self._map.constants]
-                for other in others
-            ]
-            plain = [makers[other].op_type != "Conv" for other in others]
-            if makers[first].op_type == "Conv" and all(plain):
-                cut.add(first)
-        for first in cut:
-            packed: list[list[int]] = []
-            for run in self._runs[first]:
-                if packed and len(packed[-1]) + len(run) <= self._block:
-                    packed[-1] = packed[-1] + run
-                else:
-                    packed.append(list(run))
-            self._runs[first] = [run + [-1] * (-len(run) % self._block) for run in packed]
-        return cut
-
-    def _cut_node(self, node: Any, columns: list[int] | None) -> list[Any]:
-        """An operator of a bundle that is made in pieces, once for each piece."""
-        made = []
-        for number, run in enumerate(self._runs_in(node.output[0])):
-            part = type(node).FromString(node.SerializeToString())
-            part.name = f"{node.name}_piece{number}"
-            part.output[0] = _piece(node.output[0], number)
-            if node.op_type == "Conv":
-                self._move_weights(part, columns, run)
-            else:
-                part.input[:] = [_piece(name, number) if self._is_cut(name) else name for name in part.input]
-            made.append(part)
-        return made
+    def _place(self, node: Any, columns: list[int] | None) -> None:
+        """Write an operator, whose input has the channels ``columns`` of before if it was joined anew."""
+        output = node.output[0]
+        if node.op_type == "Conv" and self._map.is_base(output):
+            self._move_weights(node, columns, self._order_of(output))
+        self._nodes.append(node)
+        if output in self._torn:
+            self._nodes.append(self._split(output))
 
     def _keep_order_where_it_is_needed(self) -> None:
         """Fix every read and bundle that something fixed depends on."""
@@ -180,47 +129,56 @@ class _Rewrite:
     def _runs_in(self, base: str) -> list[list[int]]:
         return self._runs[self._map.bundle_of(base).bases[0]]
 
+    def _order_of(self, base: str) -> list[int]:
+        return [index for run in self._runs_in(base) for index in run]
+
     def _join(self, read: Read) -> tuple[str, list[int]]:
         """A map with the channels of a read, and which place each had before."""
         places = {channel: place for place, channel in enumerate(read.channels)}
         parts, columns = [], []
         for base in read.bases:
+            wanted = set(read.part(base))
             runs = self._runs_in(base)
-            whole = len(read.part(base)) == self._map.bundle_of(base).size and not self._is_cut(base)
-            taken = [number for number, run in enumerate(runs) if any((base, index) in places for index in run)]
-            parts += [base] if whole else [_piece(base, number) for number in taken]
-            columns += [places.get((base, index), -1) for number in taken for index in runs[number]]
+            taken = [number for number, run in enumerate(runs) if run[0] in wanted]
+            whole = len(wanted) == self._map.bundle_of(base).size
+            parts += [base] if whole else [piece_name(base, number) for number in taken]
+            columns += [places[base, index] for number in taken for index in runs[number]]
+        return self._concat(parts, f"{read.tensor}_joined"), columns
+
+    def _concat(self, parts: list[str], name: str) -> str:
         if len(parts) == 1:
-            return parts[0], columns
-        name = f"{read.tensor}_joined"
+            return parts[0]
         self._nodes.append(self._onnx.helper.make_node("Concat", parts, [name], name=name, axis=1))
-        return name, columns
+        return name
 
     def _split(self, base: str) -> Any:
         runs = self._runs_in(base)
         sizes = f"{base}_sizes"
         self._add_constant(sizes, np.array([len(run) for run in runs], np.int64))
-        pieces = [_piece(base, number) for number in range(len(runs))]
+        pieces = [piece_name(base, number) for number in range(len(runs))]
         return self._onnx.helper.make_node("Split", [base, sizes], pieces, name=f"{base}_split", axis=1)
 
-    def _move_weights(self, node: Any, columns: list[int] | None, rows: list[int] | None = None) -> None:
-        """Bring a convolution's weights into the order of its output and of its input."""
-        if rows is None:
-            rows = [index for run in self._runs_in(node.output[0]) for index in run]
+    def _move_weights(self, node: Any, columns: list[int] | None, rows: list[int]) -> None:
+        """Bring a convolution's weights into the order of its output and of its input.
+
+        Args:
+            node: The convolution.
+            columns: Which channel each one of the input was; -1 for one of no use.
+            rows: Which channel each one of the output was; -1 for one of zeros.
+        """
         weight = self._map.constants[node.input[1]]
-        depthwise = is_depthwise(node, weight)
         moved = _taken(weight, rows, 0)
-        if columns is not None and not depthwise:
-            moved = _taken(moved, columns, 1)
-        if depthwise:
+        if is_depthwise(node, weight):
             for attribute in node.attribute:
                 if attribute.name == "group":
                     attribute.i = len(rows)
+        elif columns is not None:
+            moved = _taken(moved, columns, 1)
         if not np.array_equal(moved, weight):
             node.input[1] = self._add_constant(f"{node.output[0]}_weight", moved)
-        if len(node.input) > 2 and node.input[2]:
-            bias = self._map.constants[node.input[2]]
-            node.input[2] = self._add_constant(f"{node.output[0]}_bias", _taken(bias, rows, 0))
+            if len(node.input) > 2 and node.input[2]:
+                bias = self._map.constants[node.input[2]]
+                node.input[2] = self._add_constant(f"{node.output[0]}_bias", _taken(bias, rows, 0))
 
     def _add_constant(self, name: str, values: npt.NDArray[Any]) -> str:
         self._graph.initializer.append(
@@ -244,7 +202,7 @@ class _Rewrite:
         del self._graph.value_info[:]
 
 
-def _piece(base: str, number: int) -> str:
+def piece_name(base: str, number: int) -> str:
     return f"{base}_piece{number}"
 
 

@@ -36,6 +36,8 @@ class Target(ABC):
 
     #: Name in ``bundle.json``.
     engine: ClassVar[str]
+    #: The form of the graph that the engine runs fastest, one of `yolo_export.onnx_lower.FORMS`.
+    form: ClassVar[str] = "plain"
 
     def convert(
         self,
@@ -72,7 +74,7 @@ class Target(ABC):
             intermediate = source.intermediate(opset)
         elif not intermediate.fits(source, opset):
             raise ValueError("the intermediate was made from another model or for another operator set")
-        return self._convert(intermediate, folder, progress)
+        return self._convert(intermediate.in_form(self.form), folder, progress)
 
     @abstractmethod
     def _convert(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.metadata
 import tempfile
 import warnings
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from yolo_edge.packages import require
 from yolo_export.errors import ConversionError
+from yolo_export.onnx_lower import FORMS, apply_form
 
 if TYPE_CHECKING:
     from yolo_export.checkpoint import Checkpoint
@@ -43,7 +45,8 @@ class Intermediate(ABC):
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._model: bytes | None = None
+        self._form = "plain"
+        self._models: dict[str, bytes] = {}
 
     @property
     def output_names(self) -> list[str]:
@@ -72,6 +75,18 @@ class Intermediate(ABC):
         """Whether this is the intermediate of a source for an operator set."""
         return self._source is source
 
+    def in_form(self, form: str) -> Intermediate:
+        """The same source in another form of `yolo_export.onnx_lower`; both share what is made already.
+
+        Raises:
+            ValueError: The form is unknown.
+        """
+        if form not in FORMS:
+            raise ValueError(f"unknown form {form!r}; known forms: {', '.join(sorted(FORMS))}")
+        other = copy.copy(self)
+        other._form = form
+        return other
+
     def model(self, progress: Callable[[str], None] = lambda _: None) -> bytes:
         """The ONNX file.
 
@@ -82,14 +97,17 @@ class Intermediate(ABC):
             MissingExtraError: onnx or onnxsim is not installed.
             ConversionError: The graph could not be made.
         """
-        if self._model is None:
-            onnx = require("onnx", _PURPOSE, INSTALL)
+        onnx = require("onnx", _PURPOSE, INSTALL)
+        if "plain" not in self._models:
             onnxsim = require("onnxsim", _PURPOSE, INSTALL)
             graph = self._graph(onnx, progress)
             progress("simplifying the ONNX graph")
             simplified = self._rewritten(onnx, _simplify(onnx, onnxsim, graph))
-            self._model = _finish(onnx, simplified, self.output_names)
-        return self._model
+            self._models["plain"] = _finish(onnx, simplified, self.output_names)
+        if self._form not in self._models:
+            model = apply_form(onnx, onnx.load_from_string(self._models["plain"]), self._form)
+            self._models[self._form] = _finish(onnx, model, self.output_names)
+        return self._models[self._form]
 
     @abstractmethod
     def _graph(self, onnx: Any, progress: Callable[[str], None]) -> Any:
