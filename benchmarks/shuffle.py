@@ -1,4 +1,4 @@
-"""What a form of the graph saves: every target exported in each form, its engine's time against the plain form.
+"""What a form of the graph saves: each target exported in it and in the plain form, and its engine timed.
 
     python benchmarks/shuffle.py CHECKPOINT... [--imgsz 320] [--threads 1] [--pairs 40] [--out FILE]
 
@@ -32,7 +32,9 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("checkpoints", type=Path, nargs="+")
-    parser.add_argument("--imgsz", type=int, default=320, help="width; the height is 9/16 of it, padded to 32")
+    parser.add_argument(
+        "--imgsz", type=int, default=320, help="width; the height is 9/16 of it, padded to 32"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--pairs", type=int, default=40)
     parser.add_argument("--to", default="onnx,ncnn,openvino", help="targets, separated by commas")
@@ -54,9 +56,11 @@ def main() -> None:
                     row = {"model": checkpoint.stem, "size_hw": size_hw, "form": form, **row}
                     report["rows"].append(row)
                     low, high = row["ratio"]["interval_95"]
+                    before, after = row["plain_ms"]["median"], row["form_ms"]["median"]
                     print(
-                        f"{checkpoint.stem} {size_hw[1]}x{size_hw[0]}, {row['engine']}, {args.threads} threads: "
-                        f"plain {row['plain_ms']['median']:.2f} ms, {form} {row['form_ms']['median']:.2f} ms, "
+                        f"{checkpoint.stem} {size_hw[1]}x{size_hw[0]}, {row['engine']}, "
+                        f"threads {args.threads}: "
+                        f"plain {before:.2f} ms, {form} {after:.2f} ms, "
                         f"ratio {row['ratio']['median']:.3f} [{low:.3f}, {high:.3f}]",
                         flush=True,
                     )

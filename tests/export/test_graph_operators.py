@@ -13,13 +13,14 @@ import torch
 
 from yolo_export.checkpoint import Checkpoint, read_checkpoint
 from yolo_export.configs import load_config
-from yolo_export.targets import OnnxIntermediate
+from yolo_export.targets import OnnxIntermediate, create_target
 from yolo_export.untrained import untrained_checkpoint
 
 PLAIN = {"Concat", "Conv", "MaxPool", "Resize", "Mul", "Sigmoid"}
 """Of every YOLOv5 since v4.0; SiLU is Mul of Sigmoid, shortcuts are Add."""
 
-SHUFFLE = {"Relu", "MaxPool", "Reshape", "Slice", "Transpose"}
+SHUFFLE_FREE = {"Relu", "Split"}
+"""Of units whose channels lie in the order in which they are read: no Reshape, no Transpose."""
 
 OPERATORS = {
     "yolov5n": PLAIN | {"Add"},
@@ -33,13 +34,13 @@ OPERATORS = {
     "yolov5s-v2.0": {"Add", "Concat", "Conv", "LeakyRelu", "MaxPool", "Resize"},
     "yolov5s-v1.0": {"Add", "Concat", "Conv", "LeakyRelu", "MaxPool", "Resize"},
     "yolov5s-v1.0-fpn": {"Add", "Concat", "Conv", "LeakyRelu", "MaxPool", "Resize"},
-    "yolov5-shufflenetv2": PLAIN | {"Add"} | SHUFFLE,
+    "yolov5-shufflenetv2": PLAIN | {"Add"} | SHUFFLE_FREE,
     "yolov5-mobilenetv3-small": (PLAIN - {"MaxPool"})
     | {"Add", "GlobalAveragePool", "HardSigmoid", "HardSwish", "Relu"},
     "yolov5-mobilenetv3-large": (PLAIN - {"MaxPool"})
     | {"Add", "GlobalAveragePool", "HardSigmoid", "HardSwish", "Relu"},
-    "v5lite-e": PLAIN | {"Add"} | SHUFFLE,
-    "v5lite-s": PLAIN | {"Add"} | SHUFFLE,
+    "v5lite-e": PLAIN | {"Add"} | SHUFFLE_FREE,
+    "v5lite-s": PLAIN | {"Add"} | SHUFFLE_FREE,
     "v5lite-c": (PLAIN - {"MaxPool"}) | {"Add", "GlobalAveragePool", "HardSwish", "Relu"},
     "v5lite-g": PLAIN | {"Add"},
 }
@@ -80,7 +81,7 @@ def small(name: str, folder: Path) -> Checkpoint:
 
 
 def check_graph(checkpoint: Checkpoint, allowed: set[str]) -> onnx.ModelProto:
-    model = onnx.load_from_string(OnnxIntermediate(checkpoint).model())
+    model = onnx.load_from_string(OnnxIntermediate(checkpoint).in_form(create_target("onnx").form).model())
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type != "Constant"]
     for node in model.graph.node:

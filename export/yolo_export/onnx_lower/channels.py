@@ -51,7 +51,7 @@ class Bundle:
     Attributes:
         size: Number of channels.
         bases: In the order of the graph.
-        follows: Output of the operator that takes a moved map as it comes, so that the bundle has the order of that map.
+        follows: Output of the operator that takes a moved map, whose order the bundle then has.
         fixed: Whether something reads it that cannot be told of another order.
     """
 
@@ -235,9 +235,13 @@ class ChannelMap:
             numbers = [self.constants.get(name) for name in node.input[1:]]
             if any(value is None for value in numbers):
                 return False
-            starts, ends, axes, *steps = (value.reshape(-1).tolist() for value in numbers if value is not None)
+            starts, ends, axes, *steps = (
+                value.reshape(-1).tolist() for value in numbers if value is not None
+            )
             if axes == [1]:
-                self._channels[node.output[0]] = known[0][slice(starts[0], ends[0], *(step[0] for step in steps))]
+                self._channels[node.output[0]] = known[0][
+                    slice(starts[0], ends[0], *(step[0] for step in steps))
+                ]
                 return True
         return False
 

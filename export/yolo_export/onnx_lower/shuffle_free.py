@@ -1,9 +1,9 @@
 """Removes channel shuffles by putting the channels of convolutions in the order in which they are read.
 
-A unit of ShuffleNetV2 lets one half of its channels pass, computes the other half anew, and shuffles both. Each
-channel waits until some later unit computes with it. A convolution can put out its channels in any order and
-take them in any order; that only moves its weights. So every convolution puts out what is read by one unit side
-by side; one Split behind it, and one Concat before each unit, remain.
+A unit of ShuffleNetV2 lets one half of its channels pass, computes the other half anew, and shuffles both.
+Each channel waits until some later unit computes with it. A convolution can put out its channels in any order
+and take them in any order; that only moves its weights. So every convolution puts out what is read by one
+unit side by side; one Split behind it, and one Concat before each unit, remain.
 
 The graph computes the same products; a convolution adds them up in another order, which float32 shows in the
 last digits.
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from yolo_export.onnx_lower.channels import Bundle, ChannelMap, Read, is_depthwise
 
-__all__ = ["ShuffleFree", "free_of_shuffles"]
+__all__ = ["free_of_shuffles"]
 
 
 def free_of_shuffles(onnx: Any, model: Any) -> Any:
@@ -31,10 +31,10 @@ def free_of_shuffles(onnx: Any, model: Any) -> Any:
         onnx: The package.
         model: ``ModelProto`` whose constants are folded, for one image. It is not changed.
     """
-    return ShuffleFree(onnx, model).run()
+    return _ShuffleFree(onnx, model).run()
 
 
-class ShuffleFree:
+class _ShuffleFree:
     """One graph on its way to `free_of_shuffles`.
 
     Args:
@@ -87,7 +87,7 @@ class ShuffleFree:
         """Write an operator, whose input has the channels ``columns`` of before if it was joined anew."""
         output = node.output[0]
         if node.op_type == "Conv" and self._map.is_base(output):
-            self._move_weights(node, columns, self._order_of(output))
+            self._move_weights(node, columns)
         self._nodes.append(node)
         if output in self._torn:
             self._nodes.append(self._split(output))
@@ -114,7 +114,7 @@ class ShuffleFree:
         return len(read.part(base)) != self._map.bundle_of(base).size
 
     def _runs_of(self, bundle: Bundle) -> list[list[int]]:
-        """The channels of a bundle by who reads them, the first reader first; all in one run if all read all."""
+        """The channels of a bundle by who reads them, the first reader first."""
         readers: list[list[int]] = [[] for _ in range(bundle.size)]
         for number, read in enumerate(self._reads):
             for base in bundle.bases:
@@ -141,7 +141,7 @@ class ShuffleFree:
             runs = self._runs_in(base)
             taken = [number for number, run in enumerate(runs) if run[0] in wanted]
             whole = len(wanted) == self._map.bundle_of(base).size
-            parts += [base] if whole else [piece_name(base, number) for number in taken]
+            parts += [base] if whole else [_piece(base, number) for number in taken]
             columns += [places[base, index] for number in taken for index in runs[number]]
         return self._concat(parts, f"{read.tensor}_joined"), columns
 
@@ -155,35 +155,25 @@ class ShuffleFree:
         runs = self._runs_in(base)
         sizes = f"{base}_sizes"
         self._add_constant(sizes, np.array([len(run) for run in runs], np.int64))
-        pieces = [piece_name(base, number) for number in range(len(runs))]
+        pieces = [_piece(base, number) for number in range(len(runs))]
         return self._onnx.helper.make_node("Split", [base, sizes], pieces, name=f"{base}_split", axis=1)
 
-    def _move_weights(self, node: Any, columns: list[int] | None, rows: list[int]) -> None:
-        """Bring a convolution's weights into the order of its output and of its input.
-
-        Args:
-            node: The convolution.
-            columns: Which channel each one of the input was; -1 for one of no use.
-            rows: Which channel each one of the output was; -1 for one of zeros.
-        """
+    def _move_weights(self, node: Any, columns: list[int] | None) -> None:
+        """Bring a convolution's weights into the order of its output and of its input."""
+        rows = self._order_of(node.output[0])
         weight = self._map.constants[node.input[1]]
-        moved = _taken(weight, rows, 0)
-        if is_depthwise(node, weight):
-            for attribute in node.attribute:
-                if attribute.name == "group":
-                    attribute.i = len(rows)
-        elif columns is not None:
-            moved = _taken(moved, columns, 1)
+        moved = weight[rows]
+        if columns is not None and not is_depthwise(node, weight):
+            moved = moved[:, columns]
         if not np.array_equal(moved, weight):
             node.input[1] = self._add_constant(f"{node.output[0]}_weight", moved)
-            if len(node.input) > 2 and node.input[2]:
-                bias = self._map.constants[node.input[2]]
-                node.input[2] = self._add_constant(f"{node.output[0]}_bias", _taken(bias, rows, 0))
+        if len(node.input) > 2 and node.input[2]:
+            bias = self._map.constants[node.input[2]]
+            if not np.array_equal(bias[rows], bias):
+                node.input[2] = self._add_constant(f"{node.output[0]}_bias", bias[rows])
 
     def _add_constant(self, name: str, values: npt.NDArray[Any]) -> str:
-        self._graph.initializer.append(
-            self._onnx.numpy_helper.from_array(np.ascontiguousarray(values), name)
-        )
+        self._graph.initializer.append(self._onnx.numpy_helper.from_array(np.ascontiguousarray(values), name))
         return name
 
     def _write(self) -> None:
@@ -202,12 +192,5 @@ class ShuffleFree:
         del self._graph.value_info[:]
 
 
-def piece_name(base: str, number: int) -> str:
+def _piece(base: str, number: int) -> str:
     return f"{base}_piece{number}"
-
-
-def _taken(values: npt.NDArray[Any], places: list[int], axis: int) -> npt.NDArray[Any]:
-    """Rows or columns in another order; zeros where the place is -1."""
-    moved = np.take(values, places, axis)
-    np.moveaxis(moved, axis, 0)[[place < 0 for place in places]] = 0
-    return moved

@@ -63,7 +63,12 @@ def _groups(
         return 0
     # A side that stays is written as its length, or as 0 if it keeps its place.
     written = [sides] + ([[0, 0]] if len(split) == 4 else [])
-    if groups < 1 or split[-2:] not in written or joined[2:] not in written or 0 in (*split[-2:], 1) * (len(split) == 5):
+    if (
+        groups < 1
+        or split[-2:] not in written
+        or joined[2:] not in written
+        or 0 in (*split[-2:], 1) * (len(split) == 5)
+    ):
         return 0
     if each not in (-1, channels // groups) or channels % groups or joined[0] != 1:
         return 0

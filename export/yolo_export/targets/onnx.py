@@ -16,6 +16,7 @@ class OnnxTarget(Target):
     """Writes ``model.onnx``."""
 
     engine: ClassVar[str] = "onnxruntime"
+    form: ClassVar[str] = "shuffle-free"
 
     def _convert(
         self, intermediate: Intermediate, folder: Path, progress: Callable[[str], None]

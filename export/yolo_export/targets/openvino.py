@@ -22,6 +22,7 @@ class OpenVinoTarget(Target):
     """Writes ``model.xml`` and ``model.bin``, float32 weights."""
 
     engine: ClassVar[str] = "openvino"
+    form: ClassVar[str] = "shuffle-free"
 
     def _convert(
         self, intermediate: Intermediate, folder: Path, progress: Callable[[str], None]
