@@ -333,3 +333,12 @@ def test_failing_pnnx(
         convert("ncnn", checkpoint, folder)
     assert message in str(caught.value)
     assert not list(folder.iterdir())
+
+
+def test_forms_of_the_graph(checkpoint: Checkpoint) -> None:
+    intermediate = OnnxIntermediate(checkpoint)
+    for name in target_names():
+        intermediate.in_form(create_target(name).form)
+    with pytest.raises(ValueError) as caught:
+        intermediate.in_form("winograd")
+    assert str(caught.value) == "unknown form 'winograd'; known forms: plain, shuffle-free"
