@@ -55,19 +55,19 @@ def tiny_bundle(tiny_checkpoint: Path) -> Path:
     from yolo_export import export_bundle
 
     out = tiny_checkpoint.with_suffix(".edge")
-    targets = ["onnx", "ncnn", "openvino"]
+    targets = ["onnx", "ncnn", "openvino", "mnn"]
     return export_bundle(tiny_checkpoint, targets, out=out, size_hw=(128, 128)).bundle
 
 
 @pytest.fixture(scope="session")
 def real_bundles(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a bundle of each of the three real checkpoints, one for OpenVINO too."""
+    """A folder with a bundle of each of the three real checkpoints, one for OpenVINO and MNN too."""
     from yolo_export import export_bundle
 
     folder = tmp_path_factory.mktemp("bundles")
     for checkpoint in sorted((shared / "models").glob("*.pt")):
-        targets = ["onnx", "ncnn", "openvino"] if checkpoint.stem == "v5lite-e" else ["onnx", "ncnn"]
-        export_bundle(checkpoint, targets, out=folder)
+        more = ["openvino", "mnn"] if checkpoint.stem == "v5lite-e" else []
+        export_bundle(checkpoint, ["onnx", "ncnn", *more], out=folder)
     return folder
 
 

@@ -132,7 +132,7 @@ def test_one_version(wheel: Path) -> None:
 def test_extras(wheel: Path) -> None:
     archive = zipfile.ZipFile(wheel)
     metadata = archive.read(f"yolo_edge-{VERSION}.dist-info/METADATA").decode()
-    for extra in ("export", "onnxruntime", "openvino", "supervision", "val", "dev"):
+    for extra in ("export", "onnxruntime", "openvino", "mnn", "supervision", "val", "dev"):
         assert f"Provides-Extra: {extra}" in metadata
     base = [
         line for line in metadata.splitlines() if line.startswith("Requires-Dist:") and "extra ==" not in line

@@ -33,7 +33,8 @@ class Detector:
 
     Args:
         bundle: A bundle folder, or one already read.
-        engine: ``onnxruntime``, ``ncnn``, ``openvino`` or ``auto``, the usually fastest that is installed.
+        engine: One of :func:`~yolo_edge.engines.engine_names`, or ``auto``, the usually fastest that is
+            installed.
         threads: Threads of one inference; None takes one for each CPU of the set it is bound to.
         cluster: Cores to run on: ``all``, ``big``, ``medium`` or ``little``; None takes the big ones, all
             where they are alike.

@@ -6,6 +6,7 @@ import importlib
 import sys
 from types import ModuleType
 
+from yolo_edge.c_stdout import catch_c_stdout
 from yolo_edge.errors import MissingExtraError
 
 
@@ -50,3 +51,9 @@ def require_openvino(purpose: str, install: str) -> ModuleType:
         return require("openvino", purpose, install)
     finally:
         del sys.modules[telemetry]
+
+
+def require_mnn(purpose: str, install: str) -> ModuleType:
+    """Imports MNN, which prints what the CPU can do to stdout when it is imported."""
+    with catch_c_stdout():
+        return require("MNN", purpose, install)

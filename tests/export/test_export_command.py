@@ -121,7 +121,10 @@ def test_what_is_not_a_bundle_is_never_replaced(
     ("flags", "code", "text"),
     [
         pytest.param(
-            ["--to", "tflite"], 2, "unknown target 'tflite'; known targets: ncnn, onnx, openvino", id="target"
+            ["--to", "tflite"],
+            2,
+            "unknown target 'tflite'; known targets: mnn, ncnn, onnx, openvino",
+            id="target",
         ),
         pytest.param(["--to", ","], 2, "no target was given", id="no target"),
         pytest.param(["--imgsz", "100"], 2, "stride 32; the nearest that are: 96, 128", id="imgsz"),

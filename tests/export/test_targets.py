@@ -49,9 +49,9 @@ def run_ncnn(folder: Path, entry: dict[str, Any], image: np.ndarray) -> list[np.
         return heads
 
 
-def run_openvino(folder: Path, entry: dict[str, Any], image: np.ndarray) -> list[np.ndarray]:
-    # Through our engine: whoever uses OpenVINO first decides for the whole process whether its threads can be
-    # bound, and other tests bind them.
+def run_engine(folder: Path, entry: dict[str, Any], image: np.ndarray) -> list[np.ndarray]:
+    # Through our engines: whoever uses OpenVINO or MNN first decides for the whole process about their threads,
+    # and other tests bind them.
     files = {role: folder / name for role, name in entry["files"].items()}
     target = EngineTarget(
         **{key: entry[key] for key in ("engine", "weights", "compute", "files")},
@@ -59,14 +59,19 @@ def run_openvino(folder: Path, entry: dict[str, Any], image: np.ndarray) -> list
         input=TargetInput(**entry["input"]),
         outputs=tuple(TargetOutput(**output) for output in entry["outputs"]),
     )
-    with create_engine(target, files, EngineOptions(threads=2)) as engine:
+    with create_engine(target, files, EngineOptions(threads=1)) as engine:
         slot = engine.acquire(image.shape[2:])
         slot.input[...] = image
         engine.infer(slot)
         return [np.array(head) for head in slot.heads]
 
 
-RUN = {"onnx": (run_onnx, 1e-4), "openvino": (run_openvino, 1e-4), "ncnn": (run_ncnn, 1e-3)}
+RUN = {
+    "onnx": (run_onnx, 1e-4),
+    "openvino": (run_engine, 1e-4),
+    "mnn": (run_engine, 1e-4),
+    "ncnn": (run_ncnn, 1e-3),
+}
 
 
 @pytest.fixture(scope="module", params=[yolov5, yolov5_lite], ids=["yolov5", "yolov5 lite"])
@@ -93,7 +98,7 @@ def check_heads(
             assert np.abs(mine - theirs[0].numpy()).max() <= tolerance, (height, width, head)
 
 
-@pytest.mark.parametrize("name", ["onnx", "ncnn", "openvino"])
+@pytest.mark.parametrize("name", RUN)
 def test_one_export_runs_at_every_size(tmp_path: Path, checkpoint: Checkpoint, name: str) -> None:
     result = convert(name, checkpoint, tmp_path)
     check_heads(name, checkpoint, tmp_path, result.entry)
@@ -120,7 +125,7 @@ def test_one_export_runs_at_every_size(tmp_path: Path, checkpoint: Checkpoint, n
 def test_real_architectures(tmp_path: Path, shared: Path, model: str) -> None:
     checkpoint = read_checkpoint(shared / f"{model}.pt")
     intermediate = OnnxIntermediate(checkpoint)
-    for name, sizes in (("onnx", 3), ("ncnn", 3), ("openvino", 1)):  # OpenVINO loads for seconds
+    for name, sizes in (("onnx", 3), ("ncnn", 3), ("mnn", 3), ("openvino", 1)):  # OpenVINO loads for seconds
         result = convert(name, checkpoint, tmp_path, intermediate=intermediate)
         check_heads(name, checkpoint, tmp_path, result.entry, sizes)
     # Shapes that are computed need an ncnn from 2025 or later; ours do without.
@@ -181,6 +186,62 @@ def test_openvino_entry(tmp_path: Path, checkpoint: Checkpoint) -> None:
     assert 'shape="1,3,?,?"' in graph
 
 
+def test_mnn_entry(tmp_path: Path, checkpoint: Checkpoint, capfd: pytest.CaptureFixture[str]) -> None:
+    result = convert("mnn", checkpoint, tmp_path)
+    assert result.entry == {
+        "engine": "mnn",
+        "weights": "fp32",
+        "compute": ["fp32"],
+        "files": {"model": "model.mnn"},
+        "input": {"name": "images", "dtype": "float32", "layout": "nchw", "shapes": "dynamic"},
+        "outputs": [
+            {"name": f"head_{s}", "head": i, "layout": "c,h,w", "activation": "none", "dtype": "float32"}
+            for i, s in enumerate(STRIDES)
+        ],
+    }
+    assert set(result.versions) == {"torch", "onnx", "onnxsim", "mnn"}
+    assert [path.name for path in tmp_path.iterdir()] == ["model.mnn"]
+    assert capfd.readouterr() == ("", ""), "what the converter says is not the user's"
+
+
+def test_mnn_conversion_reports_to_nobody(
+    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package's own command first installs what it needs for its report to MNN's makers."""
+    called = tmp_path / "called"
+    pip = tmp_path / "pip"
+    pip.write_text(f"#!/bin/sh\ntouch {called}\n")
+    pip.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    convert("mnn", checkpoint, tmp_path)
+    assert not called.exists()
+    assert not [name for name in sys.modules if name.startswith("MNN.tools")]
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        pytest.param(
+            "print('broken'); raise SystemExit(3)",
+            "ended with exit code 3 and without a usable model.mnn; it said last:\nbroken",
+            id="exit code",
+        ),
+        pytest.param(
+            "print('odd operator')", "exit code 0 and without a usable model.mnn", id="silent failure"
+        ),
+        pytest.param("open('model.mnn', 'wb').write(b'x' * 99)", "MNN cannot read what it", id="no model"),
+    ],
+)
+def test_failing_mnn_converter(
+    tmp_path: Path, checkpoint: Checkpoint, monkeypatch: pytest.MonkeyPatch, program: str, message: str
+) -> None:
+    monkeypatch.setattr("yolo_export.targets.mnn._CONVERT", program)
+    with pytest.raises(ConversionError) as caught:
+        convert("mnn", checkpoint, tmp_path)
+    assert message in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
 def test_onnx_graph_is_plain(tmp_path: Path, checkpoint: Checkpoint) -> None:
     """Batch norm folded, no arithmetic on shapes, height and width open, batch one."""
     convert("onnx", checkpoint, tmp_path)
@@ -200,7 +261,7 @@ def test_same_checkpoint_gives_the_same_bytes(tmp_path: Path, checkpoint: Checkp
     for run in ("first", "second"):
         folder = tmp_path / run
         folder.mkdir()
-        for name in ("onnx", "ncnn", "openvino"):
+        for name in RUN:
             convert(name, checkpoint, folder)
         files[run] = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert files["first"] == files["second"]
@@ -209,18 +270,19 @@ def test_same_checkpoint_gives_the_same_bytes(tmp_path: Path, checkpoint: Checkp
 def test_intermediate_is_made_once(tmp_path: Path, checkpoint: Checkpoint) -> None:
     steps: list[str] = []
     intermediate = OnnxIntermediate(checkpoint)
-    for name in ("onnx", "ncnn", "openvino"):
+    for name in ("onnx", "ncnn", "openvino", "mnn"):
         convert(name, checkpoint, tmp_path, intermediate=intermediate, progress=steps.append)
     assert steps == [
         "tracing the network to ONNX",
         "simplifying the ONNX graph",
         "converting to ncnn with pnnx",
         "converting to OpenVINO",
+        "converting to MNN",
     ]
 
 
 @pytest.mark.parametrize("opset", [13, 20])
-@pytest.mark.parametrize("name", ["onnx", "ncnn", "openvino"])
+@pytest.mark.parametrize("name", RUN)
 def test_operator_set(tmp_path: Path, name: str, opset: int) -> None:
     checkpoint = read_checkpoint(write_checkpoint(tmp_path / "best.pt", yolov5_lite()))
     result = convert(name, checkpoint, tmp_path, opset=opset)
@@ -258,10 +320,10 @@ def test_intermediate_of_another_checkpoint(tmp_path: Path, checkpoint: Checkpoi
 
 
 def test_unknown_target() -> None:
-    assert target_names() == ["ncnn", "onnx", "openvino"]
+    assert target_names() == ["mnn", "ncnn", "onnx", "openvino"]
     with pytest.raises(ValueError) as caught:
         create_target("tflite")
-    assert str(caught.value) == "unknown target 'tflite'; known targets: ncnn, onnx, openvino"
+    assert str(caught.value) == "unknown target 'tflite'; known targets: mnn, ncnn, onnx, openvino"
 
 
 def test_targets_are_abstract() -> None:
@@ -275,6 +337,7 @@ def test_targets_are_abstract() -> None:
         pytest.param("onnx", "onnxsim", "exporting to ONNX", "export", id="onnxsim"),
         pytest.param("ncnn", "pnnx", "the ncnn target", "export", id="pnnx"),
         pytest.param("openvino", "openvino", "the openvino target", "openvino", id="openvino"),
+        pytest.param("mnn", "MNN", "the mnn target", "mnn", id="mnn"),
     ],
 )
 def test_missing_package_names_the_command(

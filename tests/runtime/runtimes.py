@@ -8,7 +8,7 @@ import pytest
 
 from yolo_edge import _core
 
-RUNTIMES = ("onnxruntime", "openvino", "ncnn", "ncnn native")
+RUNTIMES = ("onnxruntime", "openvino", "mnn", "ncnn", "ncnn native")
 
 
 def runtime_options(name: str) -> dict[str, Any]:

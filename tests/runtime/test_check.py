@@ -27,7 +27,7 @@ def _change_golden(bundle: Path, **changes: np.ndarray) -> None:
     np.savez(bundle / "golden.npz", **{**arrays, **changes})
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "ncnn"])
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "mnn", "ncnn"])
 def test_a_sound_bundle_passes(tiny_bundle: Path, engine: str) -> None:
     result = check_bundle(load_bundle(tiny_bundle), engine, threads=1)
     assert result.passed

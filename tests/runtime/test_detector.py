@@ -189,7 +189,7 @@ def test_a_bundle_without_the_engine(tiny_bundle: Path, tmp_path: Path) -> None:
         Detector(copy, engine="onnxruntime")
     other = _edited(tiny_bundle, tmp_path / "b", engine="future")
     with pytest.raises(
-        BundleError, match="has targets for future; this version runs ncnn, onnxruntime, openvino"
+        BundleError, match="has targets for future; this version runs mnn, ncnn, onnxruntime, openvino"
     ):
         Detector(other)
 

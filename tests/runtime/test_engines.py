@@ -12,7 +12,7 @@ from yolo_edge.engines.base import SLOTS, Engine, EngineOptions, InferenceThread
 from yolo_edge.errors import EngineError, MissingExtraError
 
 
-@pytest.fixture(params=["onnxruntime", "openvino", "ncnn"])
+@pytest.fixture(params=["onnxruntime", "openvino", "mnn", "ncnn"])
 def engine(request: pytest.FixtureRequest, tiny_bundle: Path) -> Engine:
     bundle = load_bundle(tiny_bundle)
     target = select_target(bundle, request.param)
@@ -27,10 +27,10 @@ def _random(shape: tuple[int, ...], seed: int) -> np.ndarray:
 def test_unknown_names_list_the_known() -> None:
     with pytest.raises(
         ValueError,
-        match=r"unknown engine 'x'; known engines: ncnn \(.* installed\), onnxruntime \(.*\), openvino",
+        match=r"unknown engine 'x'; known engines: mnn \(.*\), ncnn \(.* installed\), onnxruntime \(.*\), openvino",
     ):
         engine_class("x")
-    assert sorted(engine_names()) == ["ncnn", "onnxruntime", "openvino"]
+    assert sorted(engine_names()) == ["mnn", "ncnn", "onnxruntime", "openvino"]
 
 
 def test_two_slots_do_not_disturb_each_other(engine: Engine) -> None:
@@ -63,9 +63,9 @@ def test_shapes_may_change_and_come_back(engine: Engine) -> None:
     results = []
     for shape in ((64, 96), (32, 32), (128, 64), (64, 96)):
         slot = engine.acquire(shape)
-        slot.input[...] = _random(slot.input.shape, 3)
-        engine.infer(slot)
-        engine.infer(slot)
+        for _ in range(2):
+            slot.input[...] = _random(slot.input.shape, 3)
+            engine.infer(slot)
         assert [head.shape for head in slot.heads] == [
             (24, shape[0] // s, shape[1] // s) for s in (8, 16, 32)
         ]

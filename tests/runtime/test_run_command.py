@@ -31,7 +31,7 @@ def test_images_to_text(yolo_edge: Command, tiny_bundle: Path, scenes: Path) -> 
     assert "3 frames in" in done.stderr
 
 
-@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "ncnn"])
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino", "mnn", "ncnn"])
 def test_video_to_everything(
     yolo_edge: Command, tiny_bundle: Path, clip: Path, tmp_path: Path, engine: str
 ) -> None:
@@ -243,7 +243,7 @@ def test_help_teaches_and_imports_little(yolo_edge: Command) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = done.stdout.splitlines()[-1]
-    for heavy in ("numpy", "cv2", "onnxruntime", "openvino", "ncnn", "torch", "_core"):
+    for heavy in ("numpy", "cv2", "onnxruntime", "openvino", "MNN", "ncnn", "torch", "_core"):
         assert f"'{heavy}" not in loaded
         assert f".{heavy}'" not in loaded
 

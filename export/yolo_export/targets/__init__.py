@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from yolo_export.targets import ncnn as _ncnn  # noqa: F401  (fills the registry)
+from yolo_export.targets import mnn as _mnn  # noqa: F401  (fills the registry)
+from yolo_export.targets import ncnn as _ncnn  # noqa: F401
 from yolo_export.targets import onnx as _onnx  # noqa: F401
 from yolo_export.targets import openvino as _openvino  # noqa: F401
 from yolo_export.targets.base import Target, TargetResult, create_target, target_names

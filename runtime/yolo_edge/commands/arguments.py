@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from yolo_edge.engines import engine_names
 from yolo_edge.options import PRECISIONS, DetectOptions, parse_size
 
 
@@ -26,7 +27,7 @@ def add_engine(parser: argparse.ArgumentParser, default: str, more: str = "") ->
         "--engine",
         metavar="NAME",
         default=default,
-        help=f"onnxruntime, ncnn, openvino{more} or {default} (default: %(default)s)",
+        help=f"{', '.join(engine_names())}{more} or {default} (default: %(default)s)",
     )
     parser.add_argument(
         "--threads",

@@ -30,6 +30,7 @@ __all__ = [
 
 # A name here, not an import: looking at one engine must not load the others.
 _ENGINES: Mapping[str, str] = {
+    "mnn": "yolo_edge.engines.mnn:MnnEngine",
     "ncnn": "yolo_edge.engines.ncnn:NcnnEngine",
     "onnxruntime": "yolo_edge.engines.onnxruntime:OnnxRuntimeEngine",
     "openvino": "yolo_edge.engines.openvino:OpenVinoEngine",

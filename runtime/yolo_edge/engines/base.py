@@ -53,7 +53,8 @@ class Slot:
     """An input buffer and the outputs that were computed from it.
 
     Attributes:
-        input: float32 (1, 3, H, W), C-contiguous; written by the caller before ``infer``.
+        input: float32 (1, 3, H, W), C-contiguous; written by the caller before ``infer``, which may
+            overwrite it.
         heads: One float32 array per head in the bundle's order, or the one that holds all heads, in the
             layout that the target names, without batch dimension; valid from ``infer`` to ``release``.
             Raw heads (C, ny, nx) have contiguous planes, any distance apart.
@@ -153,6 +154,7 @@ class Engine(ABC):
             if slot.resize(tensor_hw):
                 self._prepare(slot)
         except BaseException:
+            slot.input = np.empty((1, 3, 0, 0), np.float32)  # so that the next caller prepares it again
             self._free.put(slot)
             raise
         return slot
