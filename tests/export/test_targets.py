@@ -50,8 +50,8 @@ def run_ncnn(folder: Path, entry: dict[str, Any], image: np.ndarray) -> list[np.
 
 
 def run_engine(folder: Path, entry: dict[str, Any], image: np.ndarray) -> list[np.ndarray]:
-    # Through our engines: whoever uses OpenVINO or MNN first decides for the whole process about their threads,
-    # and other tests bind them.
+    # Through our engines: whoever uses OpenVINO or MNN first decides for the whole process about their
+    # threads, and other tests bind them.
     files = {role: folder / name for role, name in entry["files"].items()}
     target = EngineTarget(
         **{key: entry[key] for key in ("engine", "weights", "compute", "files")},

@@ -45,7 +45,7 @@ class MnnEngine(Engine):
         self._workers = workers
 
     def _open(self, path: Path) -> None:
-        config = {
+        self._config = {
             "backend": "CPU",
             "numThread": self._options.threads,
             # Else CPUs that compute in half precision may do so.
@@ -55,7 +55,7 @@ class MnnEngine(Engine):
             with catch_c_stdout() as said:
                 net = self._mnn.Interpreter(str(path))
                 # One for each slot: the heads of one frame stay while another is being computed.
-                sessions = [net.createSession(config) for _ in range(SLOTS)]
+                sessions = [net.createSession(self._config) for _ in range(SLOTS)]
         except Exception as error:
             raise EngineError(f"mnn cannot load {path}: {said.text or error}") from error
         known = {*net.getSessionInputAll(sessions[0]), *net.getSessionOutputAll(sessions[0])}
