@@ -223,12 +223,10 @@ def test_mnn_conversion_reports_to_nobody(
     [
         pytest.param(
             "print('broken'); raise SystemExit(3)",
-            "ended with exit code 3 and without a usable model.mnn; it said last:\nbroken",
+            "MNN's converter ended with exit code 3 and did not write model.mnn; it said last:\nbroken",
             id="exit code",
         ),
-        pytest.param(
-            "print('odd operator')", "exit code 0 and without a usable model.mnn", id="silent failure"
-        ),
+        pytest.param("print('odd operator')", "exit code 0 and did not write model.mnn", id="silent failure"),
         pytest.param("open('model.mnn', 'wb').write(b'x' * 99)", "MNN cannot read what it", id="no model"),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,16 @@ def test_a_file_that_the_engine_refuses(engine: Engine, tiny_bundle: Path, tmp_p
     damaged.write_bytes(b"damaged")
     with pytest.raises(EngineError, match=f"{engine.name} cannot load {damaged}"):
         create_engine(target, dict.fromkeys(target.files, damaged), EngineOptions())
+
+
+@pytest.mark.parametrize("name", ["openvino", "mnn"])
+def test_a_tensor_that_the_file_lacks(tiny_bundle: Path, name: str) -> None:
+    bundle = load_bundle(tiny_bundle)
+    target = select_target(bundle, name)
+    first, *others = target.outputs
+    other = replace(target, outputs=(replace(first, name="nothing"), *others))
+    with pytest.raises(EngineError, match=r"has no tensor nothing; it has: head_16, head_32, head_8, images"):
+        create_engine(other, bundle.open_files(target), EngineOptions())
 
 
 def test_fp32_means_fp32_in_ncnn(tiny_bundle: Path) -> None:

@@ -1,18 +1,15 @@
 from __future__ import annotations
 
-import json
 import os
 import platform
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import run_program
 
-from yolo_edge import Detector, load_bundle
+from yolo_edge import load_bundle
 from yolo_edge.c_stdout import catch_c_stdout
 from yolo_edge.engines import create_engine, select_target
 from yolo_edge.engines.base import SLOTS, Engine, EngineOptions
@@ -21,14 +18,6 @@ from yolo_edge.errors import EngineError
 ALLOWED = sorted(os.sched_getaffinity(0))
 
 needs_two_cpus = pytest.mark.skipif(len(ALLOWED) < 2, reason="needs two CPUs")
-
-
-def run(program: str, *arguments: object) -> str:
-    """What a program of its own prints: MNN's threads belong to the process."""
-    command = [sys.executable, "-W", "ignore", "-c", program, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 @pytest.fixture
@@ -67,7 +56,7 @@ print(counted[0], len(mine), sorted(seen))
 
 @needs_two_cpus
 def test_threads_stay_on_their_cpus_and_python_runs_while_they_compute(tiny_bundle: Path) -> None:
-    looks, threads, rest = run(DURING, tiny_bundle, ALLOWED[-1]).split(maxsplit=2)
+    looks, threads, rest = run_program(DURING, tiny_bundle, ALLOWED[-1]).split(maxsplit=2)
     assert int(looks) > 100, "the GIL is free during an inference"
     assert int(threads) == 2
     assert rest.strip() == f"[{ALLOWED[-1]}]"
@@ -113,7 +102,7 @@ print(workers(), len(set(results)))
 @needs_two_cpus
 def test_engines_of_several_threads_share_their_workers(tiny_bundle: Path) -> None:
     first, last = ALLOWED[0], ALLOWED[-1]
-    other_cpus, more, rest = run(SEVERAL, tiny_bundle, first, last).splitlines()
+    other_cpus, more, rest = run_program(SEVERAL, tiny_bundle, first, last).splitlines()
     assert f"are bound to CPUs {first}: an engine of 2 threads cannot have CPUs {last}. Give" in other_cpus
     assert more.startswith("MNN computes with 2 threads here, not with 3: it starts its worker threads once")
     assert rest == f"{[str({last})] * 2} 1", "the worker followed the new engine"
@@ -140,7 +129,7 @@ Detector(bundle, engine="mnn", cluster="all", threads=2).close()
 
 @needs_two_cpus
 def test_workers_that_somebody_else_started_cannot_be_bound(tiny_bundle: Path) -> None:
-    refused = run(USED_BEFORE, tiny_bundle, ALLOWED[0])
+    refused = run_program(USED_BEFORE, tiny_bundle, ALLOWED[0])
     assert "MNN was used in this process before, so its worker threads are not known" in refused
     assert f"(taskset -c {ALLOWED[0]} ...)" in refused
 
@@ -157,7 +146,7 @@ print("ours", loaded)
 
 
 def test_stdout_is_ours_and_nothing_is_reported_to_anybody(tiny_bundle: Path) -> None:
-    assert run(QUIET, tiny_bundle) == "ours []\n"
+    assert run_program(QUIET, tiny_bundle) == "ours []\n"
 
 
 def test_fp32_means_fp32(engine: Engine) -> None:
@@ -217,14 +206,3 @@ def test_a_damaged_file(tiny_bundle: Path, tmp_path: Path, size: int) -> None:
     damaged.write_bytes(bundle.open_files(target)["model"].read_bytes()[:size])
     with pytest.raises(EngineError, match=f"mnn cannot load {damaged}: .*(empty|Invalidate buffer)"):
         create_engine(target, {"model": damaged}, EngineOptions())
-
-
-def test_a_tensor_that_the_file_lacks(tiny_bundle: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(tiny_bundle, tmp_path / "copy.edge"))
-    manifest = json.loads((copy / "bundle.json").read_text())
-    for target in manifest["targets"]:
-        if target["engine"] == "mnn":
-            target["outputs"][0]["name"] = "nothing"
-    (copy / "bundle.json").write_text(json.dumps(manifest))
-    with pytest.raises(EngineError, match=r"has no tensor nothing; it has: head_16, head_32, head_8, images"):
-        Detector(copy, engine="mnn")

@@ -2,30 +2,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from programs import run_program
 
-from yolo_edge import Detector, load_bundle
+from yolo_edge import load_bundle
 from yolo_edge.engines import create_engine, select_target
 from yolo_edge.engines.base import EngineOptions
-from yolo_edge.errors import EngineError
 
 ALLOWED = sorted(os.sched_getaffinity(0))
 
 needs_two_cpus = pytest.mark.skipif(len(ALLOWED) < 2, reason="needs two CPUs")
-
-
-def run(program: str, *arguments: object) -> str:
-    """What a program of its own prints: OpenVINO's threads belong to the process."""
-    command = [sys.executable, "-W", "ignore", "-c", program, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 DURING = """
@@ -53,7 +42,7 @@ print(looks, len(mine), sorted(seen), os.environ.get("HWLOC_THISSYSTEM"))
 
 @needs_two_cpus
 def test_threads_stay_on_their_cpus_while_they_compute(tiny_bundle: Path) -> None:
-    looks, threads, rest = run(DURING, tiny_bundle, ALLOWED[-1]).split(maxsplit=2)
+    looks, threads, rest = run_program(DURING, tiny_bundle, ALLOWED[-1]).split(maxsplit=2)
     assert int(looks) > 100
     assert int(threads) >= 2
     assert rest.strip() == f"[{ALLOWED[-1]}] None"
@@ -85,7 +74,7 @@ print("free again")
 @needs_two_cpus
 def test_engines_of_several_threads_share_their_cpus(tiny_bundle: Path) -> None:
     first, last = ALLOWED[0], ALLOWED[-1]
-    refused, free = run(SEVERAL, tiny_bundle, first, last).splitlines()
+    refused, free = run_program(SEVERAL, tiny_bundle, first, last).splitlines()
     assert f"are bound to CPUs {first}: an engine of 2 threads cannot have CPUs {last}. Give both" in refused
     assert free == "free again"
 
@@ -108,7 +97,7 @@ Detector(bundle, engine="openvino", native=False, cluster="all").close()
 
 @needs_two_cpus
 def test_openvino_that_was_used_before_cannot_be_bound(tiny_bundle: Path) -> None:
-    refused = run(USED_BEFORE, tiny_bundle, ALLOWED[0])
+    refused = run_program(USED_BEFORE, tiny_bundle, ALLOWED[0])
     assert refused.startswith("OpenVINO was used in this process before, so its threads do not stay on")
     assert f"(taskset -c {ALLOWED[0]} ...)" in refused
 
@@ -126,7 +115,7 @@ print(json.dumps([loaded, callable(openvino.convert_model)]))
 
 
 def test_nothing_is_reported_to_anybody(tiny_bundle: Path, tmp_path: Path) -> None:
-    loaded, converts = json.loads(run(TELEMETRY, tiny_bundle))
+    loaded, converts = json.loads(run_program(TELEMETRY, tiny_bundle))
     assert loaded == []
     assert converts, "the user's own OpenVINO is whole"
 
@@ -153,14 +142,3 @@ def test_input_and_heads_are_not_copied(tiny_bundle: Path) -> None:
         for head, output in zip(slot.heads, engine._outputs):
             assert np.shares_memory(head, request.get_tensor(output).data)
         engine.release(slot)
-
-
-def test_a_tensor_that_the_file_lacks(tiny_bundle: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(tiny_bundle, tmp_path / "copy.edge"))
-    manifest = json.loads((copy / "bundle.json").read_text())
-    for target in manifest["targets"]:
-        if target["engine"] == "openvino":
-            target["outputs"][0]["name"] = "nothing"
-    (copy / "bundle.json").write_text(json.dumps(manifest))
-    with pytest.raises(EngineError, match=r"has no tensor nothing; it has: head_16, head_32, head_8, images"):
-        Detector(copy, engine="openvino")

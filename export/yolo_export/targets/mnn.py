@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import subprocess
 import sys
 import tempfile
 import uuid
@@ -15,6 +14,7 @@ from yolo_edge.c_stdout import catch_c_stdout
 from yolo_edge.packages import require_mnn
 from yolo_export.errors import ConversionError
 from yolo_export.targets.base import Target, TargetResult, register_target
+from yolo_export.targets.converter_process import run_converter
 from yolo_export.targets.intermediate import INPUT_NAME, Intermediate
 
 __all__ = ["MnnTarget"]
@@ -23,8 +23,6 @@ _INSTALL = "pip install 'yolo-edge[mnn]'"
 # What the package's command mnnconvert calls. The command itself and everything in MNN.tools is left alone:
 # before and after a conversion it tries to install a package and to report the conversion to MNN's makers.
 _CONVERT = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
-_TIMEOUT_S = 1800
-_TAIL_LINES = 15
 
 
 @register_target("mnn")
@@ -40,7 +38,12 @@ class MnnTarget(Target):
         onnx_model = intermediate.model(progress)
         progress("converting to MNN")
         with tempfile.TemporaryDirectory() as workshop:
-            written = _run_converter(onnx_model, Path(workshop))
+            written = Path(workshop) / "model.mnn"
+            (Path(workshop) / "model.onnx").write_bytes(onnx_model)
+            # In a process of its own, for it prints to stdout.
+            command = [sys.executable, "-c", _CONVERT, "-f", "ONNX", "--bizCode", "yolo-edge"]
+            command += ["--modelFile", "model.onnx", "--MNNModel", written.name]
+            run_converter("MNN's converter", "MNN", command, Path(workshop), [written.name])
             names = _tensor_names(mnn, written)
             model = _with_fixed_uuid(mnn, written, onnx_model)
         wanted = [INPUT_NAME, *intermediate.output_names]
@@ -50,39 +53,6 @@ class MnnTarget(Target):
         (folder / files["model"]).write_bytes(model)
         entry = self._entry(intermediate, files, INPUT_NAME, "nchw", intermediate.output_names)
         return TargetResult(entry, {**intermediate.versions, "mnn": importlib.metadata.version("MNN")})
-
-
-def _run_converter(model: bytes, workshop: Path) -> Path:
-    """Converts in a process of its own, for the converter prints to stdout.
-
-    Raises:
-        ConversionError: It failed. It does so with exit code 0, so its file is looked at.
-    """
-    (workshop / "model.onnx").write_bytes(model)
-    files = ["--modelFile", "model.onnx", "--MNNModel", "model.mnn"]
-    command = [sys.executable, "-c", _CONVERT, "-f", "ONNX", *files, "--bizCode", "yolo-edge"]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=workshop,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_TIMEOUT_S,
-            check=False,
-            text=True,
-            errors="replace",
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ConversionError(f"MNN's converter did not finish within {_TIMEOUT_S} s") from error
-    written = workshop / "model.mnn"
-    if done.returncode or not written.is_file() or not written.stat().st_size:
-        tail = "\n".join(done.stdout.splitlines()[-_TAIL_LINES:])
-        raise ConversionError(
-            f"MNN's converter ended with exit code {done.returncode} and without a usable model.mnn; it said "
-            f"last:\n{tail}"
-        )
-    return written
 
 
 def _tensor_names(mnn: Any, path: Path) -> list[str]:

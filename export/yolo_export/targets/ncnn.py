@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any, Callable, ClassVar
@@ -11,14 +10,12 @@ from typing import Any, Callable, ClassVar
 from yolo_edge.packages import require
 from yolo_export.errors import ConversionError
 from yolo_export.targets.base import Target, TargetResult, register_target
+from yolo_export.targets.converter_process import run_converter
 from yolo_export.targets.intermediate import INSTALL, Intermediate
 from yolo_export.targets.ncnn_fuse import fuse_channel_shuffle, fuse_swish
 from yolo_export.targets.ncnn_param import check_layers, format_param, parse_param
 
 __all__ = ["NcnnTarget"]
-
-_TIMEOUT_S = 1800
-_TAIL_LINES = 15
 
 
 @register_target("ncnn")
@@ -34,7 +31,6 @@ class NcnnTarget(Target):
         files = {"param": "model.ncnn.param", "bin": "model.ncnn.bin"}
         model = intermediate.model(progress)
         progress("converting to ncnn with pnnx")
-        # pnnx leaves a dozen files beside its input, so it gets a folder of its own.
         with tempfile.TemporaryDirectory() as workshop:
             _run_pnnx(pnnx, model, Path(workshop), intermediate)
             layers = parse_param((Path(workshop) / files["param"]).read_text(encoding="ascii"))
@@ -58,7 +54,7 @@ def _run_pnnx(pnnx: Any, model: bytes, workshop: Path, intermediate: Intermediat
     """Run pnnx in a folder; the names of its files come from ``model.onnx``.
 
     Raises:
-        ConversionError: It failed. pnnx can fail with exit code 0, so its files are looked at.
+        ConversionError: It failed.
     """
     (workshop / "model.onnx").write_bytes(model)
     stride, fixed_hw = intermediate.stride, intermediate.fixed_hw
@@ -66,30 +62,4 @@ def _run_pnnx(pnnx: Any, model: bytes, workshop: Path, intermediate: Intermediat
     sizes = [fixed_hw] if fixed_hw else [(4 * stride, 6 * stride), (6 * stride, 8 * stride)]
     shapes = [f"inputshape{number}=[1,3,{h},{w}]" for number, (h, w) in zip(("", "2"), sizes)]
     command = [pnnx.EXEC_PATH, "model.onnx", *shapes, "fp16=0"]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=workshop,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            timeout=_TIMEOUT_S,
-            check=False,
-            text=True,
-            errors="replace",
-        )
-    except OSError as error:
-        raise ConversionError(f"pnnx cannot be run: {error}; install it again: pip install pnnx") from error
-    except subprocess.TimeoutExpired as error:
-        raise ConversionError(f"pnnx did not finish within {_TIMEOUT_S} s") from error
-    missing = [
-        name
-        for name in ("model.ncnn.param", "model.ncnn.bin")
-        if not (workshop / name).is_file() or not (workshop / name).stat().st_size
-    ]
-    if done.returncode or missing:
-        wrote = f"did not write {' and '.join(missing)}" if missing else "wrote its files"
-        tail = "\n".join(done.stdout.splitlines()[-_TAIL_LINES:])
-        raise ConversionError(
-            f"pnnx ended with exit code {done.returncode} and {wrote}; it said last:\n{tail}"
-        )
+    run_converter("pnnx", "pnnx", command, workshop, ["model.ncnn.param", "model.ncnn.bin"])
