@@ -126,7 +126,7 @@ def test_close(tiny_bundle: Path) -> None:
         pytest.param(
             {"letterbox": "round"}, "letterbox is 'round'; it must be rect or square", id="letterbox"
         ),
-        pytest.param({"engine": "tensorrt"}, "unknown engine 'tensorrt'; known engines: ncnn", id="engine"),
+        pytest.param({"engine": "tensorrt"}, "unknown engine 'tensorrt'; known engines: mnn", id="engine"),
     ],
 )
 def test_refuses_arguments(tiny_bundle: Path, arguments: dict[str, object], text: str) -> None:
