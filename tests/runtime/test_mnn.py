@@ -64,12 +64,23 @@ def test_threads_stay_on_their_cpus_and_python_runs_while_they_compute(tiny_bund
 
 SEVERAL = """
 import os, sys
+from dataclasses import replace
 from pathlib import Path
 import numpy as np
-from yolo_edge import Detector
+from yolo_edge import Detector, load_bundle
+from yolo_edge._core import CpuSet
+from yolo_edge.engines import create_engine, select_target
+from yolo_edge.engines.base import EngineOptions
 from yolo_edge.errors import EngineError
 
 bundle, first, last = sys.argv[1:]
+target = select_target(load_bundle(bundle), "mnn")
+head, *others = target.outputs
+broken = replace(target, outputs=(replace(head, name="nothing"), *others))
+try:
+    create_engine(broken, {"model": Path(bundle, "model.mnn")}, EngineOptions(threads=2, cpus=CpuSet(last)))
+except EngineError:
+    print("refused when it had started the workers")
 
 def open_on(affinity, threads):
     return Detector(bundle, engine="mnn", affinity=affinity, threads=threads)
@@ -102,7 +113,8 @@ print(workers(), len(set(results)))
 @needs_two_cpus
 def test_engines_of_several_threads_share_their_workers(tiny_bundle: Path) -> None:
     first, last = ALLOWED[0], ALLOWED[-1]
-    other_cpus, more, rest = run_program(SEVERAL, tiny_bundle, first, last).splitlines()
+    failed, other_cpus, more, rest = run_program(SEVERAL, tiny_bundle, first, last).splitlines()
+    assert failed == "refused when it had started the workers"
     assert f"are bound to CPUs {first}: an engine of 2 threads cannot have CPUs {last}. Give" in other_cpus
     assert more.startswith("MNN computes with 2 threads here, not with 3: it starts its worker threads once")
     assert rest == f"{[str({last})] * 2} 1", "the worker followed the new engine"

@@ -71,9 +71,11 @@ class Workers:
         with _process.lock:
             (_TASKS / str(threading.get_native_id()) / "comm").write_text(_NAME)
             before = _threads_of_the_process()
-            yield
-            started = _threads_of_the_process() - before
-            _process.workers |= {thread for thread in started if _name_of(thread) == _NAME}
+            try:
+                yield
+            finally:
+                started = _threads_of_the_process() - before
+                _process.workers |= {thread for thread in started if _name_of(thread) == _NAME}
             self._bind()
 
     def _bind(self) -> None:
