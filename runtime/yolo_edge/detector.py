@@ -19,7 +19,7 @@ from yolo_edge.cpu_plan import plan_cpus
 from yolo_edge.detections import Detections
 from yolo_edge.engines import engine_class, select_target
 from yolo_edge.engines.base import SLOTS
-from yolo_edge.inference import Choice, InferenceOptions, create_inference
+from yolo_edge.inference import Choice, Inference, InferenceOptions, create_inference
 from yolo_edge.inference.base import FloatArray, Image, letterbox_of
 from yolo_edge.options import ClassSelection, DetectOptions, resolve_classes, validate_size
 
@@ -116,6 +116,16 @@ class Detector:
         return self._inference.native
 
     @property
+    def holds_gil(self) -> bool:
+        """Whether no other Python thread runs while this one computes."""
+        return not self.native and engine_class(self.engine).holds_gil
+
+    @property
+    def inference(self) -> Inference[Any]:
+        """What computes: images are posted to it as jobs, see :class:`~yolo_edge.inference.Inference`."""
+        return self._inference
+
+    @property
     def head_tolerance(self) -> float:
         """Largest allowed difference of a raw head value from the checkpoint's."""
         return engine_class(self.engine).head_tolerance[self.compute]
@@ -155,7 +165,7 @@ class Detector:
             ValueError: A bad argument.
             EngineError: The engine failed.
         """
-        choice = self._choose(options, conf, iou, classes)
+        choice = self.choose(options, conf, iou, classes)
         return self._inference.run(image, image_channels, choice)
 
     def detect_batch(
@@ -176,7 +186,7 @@ class Detector:
         Returns:
             One Detections for each image, in their order.
         """
-        return list(self._stream(images, self._choose(options, conf, iou, classes), image_channels))
+        return list(self._stream(images, self.choose(options, conf, iou, classes), image_channels))
 
     def detect_stream(
         self,
@@ -212,7 +222,7 @@ class Detector:
             ...     sum(1 for detections in detector.detect_stream(images))
             3
         """
-        return self._stream(images, self._choose(options, conf, iou, classes), image_channels)
+        return self._stream(images, self.choose(options, conf, iou, classes), image_channels)
 
     def _stream(
         self, images: Iterable[Image], choice: Choice, image_channels: ChannelOrder
@@ -260,13 +270,18 @@ class Detector:
         letterbox_of(self.bundle.input).run(image, geometry, tensor, image_channels=image_channels)
         return tensor
 
-    def _choose(
+    def choose(
         self,
-        options: DetectOptions | None,
-        conf: float | None,
-        iou: float | None,
-        classes: ClassSelection,
+        options: DetectOptions | None = None,
+        conf: float | None = None,
+        iou: float | None = None,
+        classes: ClassSelection = None,
     ) -> Choice:
+        """Thresholds for :attr:`inference`; the arguments are those of :meth:`detect`.
+
+        Raises:
+            ValueError: A bad argument.
+        """
         if options is None and conf is None and iou is None and classes is None:
             return _USUAL_CHOICE
         chosen = options or DetectOptions()

@@ -12,6 +12,9 @@ ClassSelection = Optional[Sequence[Union[int, str]]]
 PRECISIONS = ("auto", "fp32", "fp16-storage", "fp16", "bf16")
 """Kinds of arithmetic that a user can ask for, see :func:`yolo_edge.engines.choose_precision`."""
 
+FILES_AT_ONCE = 4
+"""Video files that one run reads at the same time; each holds a decoder and some frames."""
+
 DEFAULT_SIZE = 640
 """Network size of a model that takes any and names none: what YOLOv5's tools default to."""
 

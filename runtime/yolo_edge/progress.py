@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
-
-if TYPE_CHECKING:
-    from yolo_edge.sources.base import Source
+from typing import Protocol, TextIO
 
 _TERMINAL_INTERVAL_S = 0.1
 _LOG_INTERVAL_S = 30.0
+
+
+class Shown(Protocol):
+    """What is shown of a source, or of several together."""
+
+    @property
+    def name(self) -> str:
+        """How it is called."""
+
+    @property
+    def frame_count(self) -> int | None:
+        """Number of frames, None when unknown."""
+
+    @property
+    def dropped(self) -> int:
+        """Frames that newer ones overtook."""
 
 
 class Progress:
@@ -29,12 +42,23 @@ class Progress:
         self._next = time.monotonic() + (0 if self._terminal else _LOG_INTERVAL_S)
         self._line_open = False
 
-    def frame(self, source: Source, done: int, fps: float, found: int) -> None:
-        """Tells of a finished frame."""
-        now = time.monotonic()
-        if self._quiet or now < self._next:
+    def due(self) -> bool:
+        """Whether :meth:`frame` would show something now; cheap."""
+        return not self._quiet and time.monotonic() >= self._next
+
+    def frame(self, source: Shown, done: int, fps: float, found: int, *, age_ms: float | None = None) -> None:
+        """Tells of a finished frame.
+
+        Args:
+            source: Where it is from.
+            done: Frames so far.
+            fps: Frames per second so far.
+            found: Detections in this frame.
+            age_ms: How old the frame is; None shows nothing of it.
+        """
+        if not self.due():
             return
-        self._next = now + self._interval_s
+        self._next = time.monotonic() + self._interval_s
         total = source.frame_count
         parts = [f"{source.name}: frame {done}" + (f" of {total}" if total else "")]
         parts.append(f"{fps:.1f} per second")
@@ -42,6 +66,8 @@ class Progress:
             parts.append(f"{_duration((total - done) / fps)} left")
         if source.dropped:
             parts.append(f"{source.dropped} dropped")
+        if age_ms is not None:
+            parts.append(f"{age_ms:.0f} ms old")
         parts.append(f"{found} found")
         text = ", ".join(parts)
         if self._terminal:

@@ -104,6 +104,8 @@ class Engine(ABC):
     """Kinds of arithmetic it offers, the default first."""
     open_compute: ClassVar[tuple[str, ...]] = ("fp32",)
     """Those in which float32 weights may run without a measurement of what it costs."""
+    holds_gil: ClassVar[bool] = False
+    """Whether its package lets no other Python thread run while it computes."""
     head_tolerance: ClassVar[Mapping[str, float]]
     """Largest allowed difference of a raw head value from the checkpoint's, by compute mode."""
 

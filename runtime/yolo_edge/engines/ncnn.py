@@ -21,6 +21,7 @@ class NcnnEngine(Engine):
     install: ClassVar[str] = "pip install ncnn"
     compute_modes: ClassVar[tuple[str, ...]] = ("fp32", "fp16-storage", "fp16", "bf16")
     open_compute: ClassVar[tuple[str, ...]] = ("fp32", "fp16-storage", "bf16")
+    holds_gil: ClassVar[bool] = True
     # On a Cortex-A76 the heads of v5lite-e moved by 1e-5, 0.024, 1.2 and 0.2; x86 computes all in float32.
     head_tolerance: ClassVar[Mapping[str, float]] = {
         "fp32": 1e-3,

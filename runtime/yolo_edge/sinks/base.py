@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from types import TracebackType
+from typing import ClassVar
 
 from yolo_edge.detections import Detections
 from yolo_edge.sources.base import FailedFrame, Frame
@@ -20,6 +21,9 @@ class Sink(ABC):
     Raises:
         SinkError: From any method, when the output cannot be written.
     """
+
+    wants_calling_thread: ClassVar[bool] = False
+    """Whether results have to come in the thread that started the run, not in one that only writes."""
 
     @abstractmethod
     def write(self, frame: Frame, detections: Detections) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from yolo_edge.detections import Detections
 from yolo_edge.errors import SourceError
@@ -17,6 +18,8 @@ class CallbackSink(Sink):
         on_result: Called with the frame and its detections; returning False ends the run.
         on_failure: Called with what could not be read; None raises it as a SourceError.
     """
+
+    wants_calling_thread: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import ClassVar
 
 from yolo_edge.detections import Detections
 from yolo_edge.drawing import draw_detections
@@ -21,6 +22,8 @@ class WindowSink(Sink):
         SinkError: This OpenCV has no windows, or there is no screen.
         StopRun: The user pressed the key.
     """
+
+    wants_calling_thread: ClassVar[bool] = True
 
     def __init__(self) -> None:
         self._cv2 = require_cv2("--show")

@@ -35,6 +35,8 @@ class Frame:
     """An image, not a frame of a video or camera."""
     fps: float | None = None
     """Nominal frames per second of its source, where known."""
+    age_ms: float | None = None
+    """Milliseconds from capture to result; known once there is a result."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,22 @@ FrameOrFailure = Union[Frame, FailedFrame]
 
 
 class Source(ABC):
-    """An iterator of frames. Iterate once, then close."""
+    """An iterator of frames. Iterate once, then close.
+
+    A run iterates in a thread of its own and closes there; when it is stopped it closes from another thread
+    while ``__iter__`` may be waiting for a frame, which then has to end soon.
+
+    Raises:
+        SourceError: From ``__iter__``: this source has failed, the others of the run go on. Any other error
+            ends the run.
+    """
 
     live: ClassVar[bool] = False
     """A live source yields its newest frame and drops what came before; a file never drops."""
 
     may_run_ahead: ClassVar[bool] = False
-    """Whether another thread may read the next frames while one is being computed: files."""
+    """Whether the next frames may be read while one is being computed: files. Otherwise a frame is asked for
+    when the one before it is done with."""
 
     name: str
     """How messages and results call it."""
