@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yolo_edge._core import CpuSet, CpuTopology
 
@@ -68,3 +68,39 @@ def plan_cpus(
         threads=threads if threads is not None else machine.default_threads(cpus),
         other_cpus=rest if len(rest) else machine.allowed,
     )
+
+
+def plan_workers(plan: CpuPlan, workers: int, threads: int | None = None) -> list[CpuPlan]:
+    """Divides the engine's CPUs among several engines.
+
+    Args:
+        plan: What is divided.
+        workers: How many engines.
+        threads: Threads of one inference; None divides those of the plan too.
+
+    Returns:
+        A plan for each engine: parts that do not overlap, whose sizes differ by one at most.
+
+    Raises:
+        ValueError: No engine, or more engines than CPUs: two on one CPU would only take turns.
+    """
+    if isinstance(workers, bool) or workers < 1:
+        raise ValueError(f"workers is {workers!r}; it must be a whole number of at least 1")
+    cpus = list(plan.engine_cpus)
+    if workers > len(cpus):
+        raise ValueError(
+            f"{workers} workers on {len(cpus)} CPUs ({plan.engine_cpus}): each needs a CPU of its own; "
+            f"give at most {len(cpus)}"
+        )
+    plans = []
+    for number in range(workers):
+        part = cpus[_share(len(cpus), number, workers)]
+        share = range(plan.threads)[_share(plan.threads, number, workers)]
+        count = threads if threads is not None else max(1, len(share))
+        plans.append(replace(plan, engine_cpus=CpuSet(part), threads=count))
+    return plans
+
+
+def _share(total: int, number: int, workers: int) -> slice:
+    """Which of so many things a worker gets."""
+    return slice(total * number // workers, total * (number + 1) // workers)

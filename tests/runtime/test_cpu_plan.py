@@ -13,7 +13,7 @@ from runtimes import RUNTIMES, runtime_options
 
 from yolo_edge import Detector
 from yolo_edge._core import CpuSet, CpuTopology
-from yolo_edge.cpu_plan import plan_cpus
+from yolo_edge.cpu_plan import plan_cpus, plan_workers
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 ALLOWED = sorted(os.sched_getaffinity(0))
@@ -75,6 +75,47 @@ def test_choices(tmp_path: Path, arguments: dict[str, object], expected: tuple[o
 def test_refuses(tmp_path: Path, arguments: dict[str, object], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         plan_cpus(**arguments, topology=_rk3588(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("workers", "arguments", "expected"),
+    [
+        pytest.param(1, {}, [("4-7", 4)], id="one has all"),
+        pytest.param(2, {}, [("4-5", 2), ("6-7", 2)], id="halves"),
+        pytest.param(3, {}, [("4", 1), ("5", 1), ("6-7", 2)], id="as even as it goes"),
+        pytest.param(4, {}, [(str(cpu), 1) for cpu in range(4, 8)], id="one CPU each"),
+        pytest.param(2, {"affinity": "1,3,6"}, [("1", 1), ("3,6", 2)], id="of a list"),
+        pytest.param(2, {"cluster": "little", "threads": 1}, [("0-1", 1), ("2-3", 1)], id="fewer threads"),
+    ],
+)
+def test_workers_share_the_engine_s_cpus(
+    tmp_path: Path, workers: int, arguments: dict[str, object], expected: list[tuple[str, int]]
+) -> None:
+    plan = plan_cpus(**arguments, topology=_rk3588(tmp_path))
+    plans = plan_workers(plan, workers, arguments.get("threads"))
+    assert [(str(part.engine_cpus), part.threads) for part in plans] == expected
+    assert all(part.other_cpus == plan.other_cpus for part in plans)
+
+
+@pytest.mark.parametrize(
+    ("workers", "text"),
+    [
+        pytest.param(0, "workers is 0", id="none"),
+        pytest.param(
+            5, r"5 workers on 4 CPUs \(4-7\): each needs a CPU of its own; give at most 4", id="many"
+        ),
+    ],
+)
+def test_workers_that_are_refused(tmp_path: Path, workers: int, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        plan_workers(plan_cpus(topology=_rk3588(tmp_path)), workers)
+
+
+def test_workers_of_a_cpu_quota(tmp_path: Path) -> None:
+    sysfs.machine(tmp_path, sysfs.RK3588)
+    sysfs.cgroup_v2(tmp_path, "200000 100000")
+    plans = plan_workers(plan_cpus(topology=CpuTopology.read(tmp_path, allowed=CpuSet("0-7"))), 2)
+    assert [plan.threads for plan in plans] == [1, 1]
 
 
 def test_more_threads_than_cpus_run_with_a_warning(tmp_path: Path, tiny_bundle: Path) -> None:
@@ -157,7 +198,7 @@ def test_commands(yolo_edge: Command, tiny_bundle: Path, scenes: Path) -> None:
     done = yolo_edge("run", "--model", tiny_bundle, "--affinity", cpu, "--threads", 1, scenes, "-v")
     assert done.returncode == 0, done.stderr
     assert f"1 threads on CPUs {cpu}," in done.stderr
-    assert "cameras are read on CPUs" in done.stderr
+    assert "sources are read on CPUs" in done.stderr
     done = yolo_edge("run", "--model", tiny_bundle, "--affinity", hex(1 << cpu), "--threads", 3, scenes)
     assert f"warning: 3 threads on 1 CPUs ({cpu}) wait for each other" in done.stderr
     for flags, text in (

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import array
+import fcntl
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -56,7 +60,9 @@ def test_which_frames(yolo_edge: Command, tiny_bundle: Path, clip: Path, scenes:
     common = ("run", "--model", tiny_bundle, "--quiet", "--jsonl", "-")
     done = yolo_edge(*common, clip, "--every", 5)
     assert [line["frame"] for line in _lines(done.stdout)] == [0, 5, 10]
-    done = yolo_edge(*common, scenes / "a.png", clip, scenes / "*.jpg", "--max-frames", 4)
+    done = yolo_edge(
+        *common, scenes / "a.png", clip, scenes / "*.jpg", "--max-frames", 4, "--files-at-once", 1
+    )
     assert [Path(line["source"]).name for line in _lines(done.stdout)] == ["a.png", *["clip.avi"] * 3]
     assert done.stderr == ""
 
@@ -107,6 +113,10 @@ def test_the_model_is_found_in_the_working_folder(
         pytest.param(["--letterbox", "round"], "invalid choice: 'round'", id="letterbox"),
         pytest.param(["--max-frames", 0], "max-frames is 0", id="max frames"),
         pytest.param(["--every", 0], "every is 0", id="every"),
+        pytest.param(["--files-at-once", 0], "files-at-once is 0", id="files at once"),
+        pytest.param(["--workers", 0], "workers is 0", id="workers"),
+        pytest.param(["--workers", 4096], "4096 workers on ", id="more workers than CPUs"),
+        pytest.param(["--stats", "-", "--jsonl", "-"], "--stats and --jsonl are both -", id="two on stdout"),
         pytest.param(["--max-detections", 0], "max_detections is 0", id="max detections"),
         pytest.param(["--nonsense"], "unrecognized arguments: --nonsense", id="flag"),
     ],
@@ -128,6 +138,7 @@ def test_wrong_usage(
         pytest.param(["IMAGES", "--model", "no.edge"], "no.edge: no such bundle", id="no bundle"),
         pytest.param(["IMAGES", "--save", "/dev/null/out"], "cannot be made a folder for output", id="save"),
         pytest.param(["IMAGES", "--jsonl", "no/out.jsonl"], "no/out.jsonl: cannot be written", id="jsonl"),
+        pytest.param(["IMAGES", "--stats", "no/s.json"], "there is no folder no", id="stats"),
         pytest.param(["IMAGES", "--jsonl", "/dev/full"], "No space left on device", id="disk full"),
         pytest.param(
             ["IMAGES", "--save", "IMAGES"], "the output would overwrite the source", id="same folder"
@@ -210,12 +221,26 @@ def test_a_reader_that_has_enough_ends_the_run(tiny_bundle: Path, clip: Path) ->
     assert "Traceback" not in run.stderr.read()
 
 
+@pytest.fixture(scope="module")
+def long_clip(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clip's frames over and over: longer than any test here watches it."""
+    path = tmp_path_factory.mktemp("long") / "long.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (160, 90))
+    capture = cv2.VideoCapture(str(clip))
+    frames = [capture.read()[1] for _ in range(12)]
+    for _ in range(500):
+        for frame in frames:
+            writer.write(frame)
+    writer.release()
+    return path
+
+
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_finishes_its_outputs(
-    tiny_bundle: Path, clip: Path, tmp_path: Path, signum: signal.Signals
+    tiny_bundle: Path, long_clip: Path, tmp_path: Path, signum: signal.Signals
 ) -> None:
     jsonl = tmp_path / "o.jsonl"
-    run = _start("--model", tiny_bundle, "--jsonl", jsonl, "--save", tmp_path / "out", *[clip] * 400)
+    run = _start("--model", tiny_bundle, "--jsonl", jsonl, "--save", tmp_path / "out", long_clip)
     deadline = time.monotonic() + 60
     while not (jsonl.exists() and jsonl.read_text().count("\n") > 30) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -225,10 +250,118 @@ def test_an_interrupted_run_finishes_its_outputs(
     assert "frames in" in stderr
     assert "Traceback" not in stderr
     written = len(_lines(jsonl.read_text()))
-    capture = cv2.VideoCapture(str(tmp_path / "out" / "clip.mp4"))
+    capture = cv2.VideoCapture(str(tmp_path / "out" / "long.mp4"))
     playable = sum(1 for _ in iter(lambda: capture.read()[0], False))
     assert written > 30
     assert abs(playable - written) <= 1
+
+
+def test_the_second_signal_ends_at_once(tiny_bundle: Path, long_clip: Path) -> None:
+    run = _start("--model", tiny_bundle, "--jsonl", "-", "--conf", 0.01, long_clip)
+    assert run.stdout is not None
+    status = Path(f"/proc/{run.pid}/status")
+
+    def handled() -> bool:
+        caught = re.search(r"SigCgt:\s*(\w+)", status.read_text())
+        return caught is not None and bool(int(caught[1], 16) >> (signal.SIGINT - 1) & 1)
+
+    def waits_for_the_reader() -> bool:  # nobody reads: the pipe gets full, and the output waits for ever
+        waiting = array.array("i", [0])
+        fcntl.ioctl(run.stdout, termios.FIONREAD, waiting)
+        return waiting[0] > 60_000
+
+    _wait_until(waits_for_the_reader)
+    assert handled()
+    run.send_signal(signal.SIGINT)
+    _wait_until(lambda: not handled())
+    assert run.poll() is None
+    run.send_signal(signal.SIGINT)
+    assert run.wait(timeout=60) == -signal.SIGINT
+    run.communicate()
+
+
+def _wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.02)  # another process gives no event
+
+
+def test_a_full_disk_keeps_what_was_written(tiny_bundle: Path, long_clip: Path, tmp_path: Path) -> None:
+    jsonl, stats = tmp_path / "o.jsonl", tmp_path / "stats.json"
+    program = Path(sys.executable).with_name("yolo-edge")
+    command = [program, "run", "--model", tiny_bundle, "--jsonl", jsonl, "--stats", stats, long_clip]
+    command += ["--max-detections", 3]
+    limit = 20_001  # bytes of one file
+    done = subprocess.run(
+        list(map(str, command)),
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == f"yolo-edge run: error: {jsonl}: cannot be written: File too large"
+    assert "frames in" in done.stderr
+    assert "Traceback" not in done.stderr
+    text = jsonl.read_text()
+    assert text.endswith("}\n"), "no half line"
+    assert [line["frame"] for line in _lines(text)] == list(range(text.count("\n")))
+    assert limit - 2000 < len(text) <= limit
+    assert json.loads(stats.read_text())["frames"] == text.count("\n") + 1
+
+
+def test_several_sources_at_once(yolo_edge: Command, tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
+    out, stats = tmp_path / "out", tmp_path / "stats.json"
+    done = yolo_edge(
+        *("run", "--model", tiny_bundle, clip, clip, "--jsonl", "-", "--save", out, "--stats", stats),
+        *("--threads", 1),
+    )
+    assert done.returncode == 0, done.stderr
+    lines = _lines(done.stdout)
+    names = [str(clip), f"{clip}#2"]
+    for name in names:
+        assert [line["frame"] for line in lines if line["source"] == name] == list(range(12))
+    assert [line["source"] for line in lines] != sorted(names * 12), "in turn"
+    assert sorted(path.name for path in out.iterdir()) == ["clip.mp4", "clip_2.mp4"]
+    figures = json.loads(stats.read_text())
+    assert list(figures["sources"]) == names
+    assert (figures["frames"], figures["sources"][names[1]]["frames"]) == (24, 12)
+    for name in names:
+        ages = [line["age_ms"] for line in lines if line["source"] == name]
+        assert figures["sources"][name]["age_ms"]["max"] == pytest.approx(max(ages), abs=0.06)
+        assert figures["sources"][name]["age_ms"]["median"] == pytest.approx(
+            sorted(ages)[5], rel=0.01, abs=0.1
+        )
+    assert f"  {clip}#2: 12 frames (" in done.stderr
+
+
+def test_several_workers(yolo_edge: Command, tiny_bundle: Path, long_clip: Path) -> None:
+    cpus = sorted(os.sched_getaffinity(0))
+    done = yolo_edge(
+        *("run", "--model", tiny_bundle, "--workers", len(cpus), long_clip),
+        *("--max-frames", 300, "--stats", "-", "--engine", "onnxruntime"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["frames"] == 300
+    for cpu in cpus:
+        assert f"1 threads on CPUs {cpu}," in done.stderr
+
+
+def test_a_killed_run_leaves_whole_lines_and_a_video_that_plays(
+    tiny_bundle: Path, long_clip: Path, tmp_path: Path
+) -> None:
+    jsonl, video = tmp_path / "o.jsonl", tmp_path / "out" / "long.mp4"
+    run = _start("--model", tiny_bundle, "--jsonl", jsonl, "--save", tmp_path / "out", long_clip)
+    deadline = time.monotonic() + 60
+    while not (video.exists() and video.stat().st_size > 500_000) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    run.kill()
+    run.communicate()
+    assert len(_lines(jsonl.read_text())) > 30
+    capture = cv2.VideoCapture(str(video))
+    assert sum(1 for _ in iter(lambda: capture.read()[0], False)) > 30
 
 
 def test_help_teaches_and_imports_little(yolo_edge: Command) -> None:

@@ -1,12 +1,13 @@
 """Detect objects in images, folders, videos and cameras.
 
-SOURCE is an image, a folder, a glob pattern, a video file, camN or /dev/videoN.
+SOURCE is an image, a folder, a glob pattern, a video file, camN or /dev/videoN; several run at the same time.
 Results go to the outputs that are asked for; without one, each frame with detections is a line on stdout.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -25,13 +26,17 @@ from yolo_edge.commands.arguments import (
     split_list,
 )
 from yolo_edge.commands.import_arguments import add_import_facts, open_model
-from yolo_edge.options import DetectOptions
+from yolo_edge.options import FILES_AT_ONCE, DetectOptions
 
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
+    from yolo_edge._core import CpuSet
+    from yolo_edge.bundle import Bundle
     from yolo_edge.cpu_plan import CpuPlan
+    from yolo_edge.detector import Detector
     from yolo_edge.pipeline import RunStatistics
+    from yolo_edge.progress import Progress
     from yolo_edge.sinks import Sink
 
 _DEFAULTS = DetectOptions()
@@ -40,10 +45,17 @@ _DEFAULTS = DetectOptions()
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of ``run``."""
     parser.add_argument(
-        "sources", metavar="SOURCE", nargs="+", help="what to look at; several run one after the other"
+        "sources", metavar="SOURCE", nargs="+", help="what to look at; several run at the same time"
     )
     add_model(parser, positional=False)
     add_engine(parser, default="auto")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=1,
+        metavar="N",
+        help="engines that share the work, each with the model loaded and a part of the CPUs (default: 1)",
+    )
     add_network(parser)
     add_import_facts(parser)
     boxes = add_boxes(parser, _DEFAULTS)
@@ -54,6 +66,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     frames = parser.add_argument_group("frames")
     frames.add_argument("--max-frames", type=int, metavar="N", help="stop after N frames")
     frames.add_argument("--every", type=int, default=1, metavar="N", help="take only each N-th frame")
+    frames.add_argument(
+        "--files-at-once",
+        type=int,
+        default=FILES_AT_ONCE,
+        metavar="N",
+        help="video files to read at the same time; 1 runs one after the other (default: %(default)s)",
+    )
     outputs = parser.add_argument_group("outputs")
     outputs.add_argument(
         "--save", metavar="DIR", type=Path, help="annotated images and video (.mp4; .mkv without PyAV)"
@@ -64,6 +83,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--save-conf", action="store_true", help="with --save-txt: the confidence as a sixth column"
     )
     outputs.add_argument("--show", action="store_true", help="show the results in a window; q ends")
+    outputs.add_argument(
+        "--stats",
+        metavar="PATH",
+        help="figures of the run as JSON, frame ages by source; - is standard output",
+    )
     outputs.add_argument("--quiet", action="store_true", help="no progress and no summary, errors only")
 
 
@@ -73,8 +97,7 @@ def execute(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
     from yolo_edge import pipeline
-    from yolo_edge.cpu_plan import plan_cpus
-    from yolo_edge.detector import Detector
+    from yolo_edge.cpu_plan import plan_cpus, plan_workers
     from yolo_edge.model_selection import find_model
     from yolo_edge.options import resolve_classes
     from yolo_edge.progress import Progress
@@ -82,53 +105,110 @@ def execute(args: argparse.Namespace) -> int:
 
     progress = Progress(quiet=args.quiet)
     statistics = pipeline.RunStatistics()
-    signal.signal(signal.SIGTERM, _interrupt)
-    with ExitStack() as stack:
-        with bad_arguments(args), shown_warnings(args):
-            if args.max_frames is not None and args.max_frames < 1:
-                raise ValueError(f"max-frames is {args.max_frames}; it must be a whole number of at least 1")
-            options = DetectOptions(
-                conf=args.conf,
-                iou=args.iou,
-                classes=split_list(args.classes),
-                agnostic=args.agnostic,
-                max_detections=args.max_detections,
-            )
-            bundle = open_model(find_model(args.model), args, progress)
-            resolve_classes(options.classes, bundle.names)
-            plan = plan_cpus(**cpu_arguments(args))
-            sources = open_sources(args.sources, args.every, plan.other_cpus)
-            for source in sources:
-                stack.callback(source.close)
-            detector = stack.enter_context(Detector(bundle, **detector_arguments(args)))
-        sinks = _open_sinks(args, stack, plan)
-        if not args.quiet:
-            progress.message(detector.describe())
-            if args.verbose:
-                progress.message(f"cameras are read on CPUs {plan.other_cpus}")
-        interrupted = False
-        try:
-            pipeline.run(
-                detector,
-                sources,
-                sinks,
-                options=options,
-                progress=progress,
-                max_frames=args.max_frames,
-                statistics=statistics,
-            )
-        except KeyboardInterrupt:
-            interrupted = True
-        finally:
-            progress.clear()
-    _summarise(args, statistics, sinks, progress)
+    sinks: list[Sink] = []
+    started = interrupted = False
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _interrupt)
+    try:
+        with ExitStack() as stack:
+            with bad_arguments(args), shown_warnings(args):
+                _check_arguments(args)
+                options = DetectOptions(
+                    conf=args.conf,
+                    iou=args.iou,
+                    classes=split_list(args.classes),
+                    agnostic=args.agnostic,
+                    max_detections=args.max_detections,
+                )
+                bundle = open_model(find_model(args.model), args, progress)
+                resolve_classes(options.classes, bundle.names)
+                plan = plan_cpus(**cpu_arguments(args))
+                plans = plan_workers(plan, args.workers, args.threads)
+                sources = open_sources(args.sources, args.every, plan.other_cpus)
+                opened = stack.enter_context(ExitStack())
+                for source in sources:
+                    opened.callback(source.close)
+                detectors = _load(bundle, args, plans, stack)
+            _open_sinks(args, stack, plan, sinks)
+            if not args.quiet:
+                _introduce(args, detectors, plan.other_cpus, progress)
+            started = True
+            opened.pop_all()  # run() closes them
+            try:
+                pipeline.run(
+                    detectors,
+                    sources,
+                    sinks,
+                    options=options,
+                    progress=progress,
+                    max_frames=args.max_frames,
+                    files_at_once=args.files_at_once,
+                    cpus=plan.other_cpus,
+                    statistics=statistics,
+                )
+            except KeyboardInterrupt:
+                interrupted = True
+            finally:
+                progress.clear()
+    finally:
+        if started:  # whatever ended it: a full disk too
+            _summarise(args, statistics, sinks)
     if interrupted:
         return 130
     return 1 if statistics.failures else 0
 
 
-def _open_sinks(args: argparse.Namespace, stack: ExitStack, plan: CpuPlan) -> list[Sink]:
-    sinks: list[Sink] = []
+def _check_arguments(args: argparse.Namespace) -> None:
+    """Refuses what is no error of anything else.
+
+    Raises:
+        ValueError: A number that is too small, or two outputs for standard output.
+    """
+    for name in ("max_frames", "files_at_once"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            flag = name.replace("_", "-")
+            raise ValueError(f"{flag} is {value}; it must be a whole number of at least 1")
+    if args.stats == args.jsonl == "-":
+        raise ValueError("--stats and --jsonl are both - (standard output); give one of them a file")
+
+
+def _load(bundle: Bundle, args: argparse.Namespace, plans: list[CpuPlan], stack: ExitStack) -> list[Detector]:
+    """A detector for each plan; the stack closes them."""
+    from yolo_edge.detector import Detector
+
+    arguments = detector_arguments(args)
+    if len(plans) > 1:
+        arguments.pop("cluster")  # the plans are parts of it
+    detectors = []
+    for plan in plans:
+        if len(plans) > 1:
+            arguments.update(affinity=plan.engine_cpus, threads=plan.threads)
+        detectors.append(stack.enter_context(Detector(bundle, **arguments)))
+    return detectors
+
+
+def _introduce(
+    args: argparse.Namespace, detectors: list[Detector], other_cpus: CpuSet, progress: Progress
+) -> None:
+    """Says what runs, and how."""
+    for detector in detectors:
+        progress.message(detector.describe())
+    if len(detectors) > 1 and detectors[0].holds_gil:
+        progress.message(
+            f"warning: the Python package of engine {detectors[0].engine} lets only one worker compute at a "
+            "time; build the engine into yolo-edge, or take another one"
+        )
+    if args.verbose:
+        progress.message(f"sources are read on CPUs {other_cpus}")
+
+
+def _open_sinks(args: argparse.Namespace, stack: ExitStack, plan: CpuPlan, sinks: list[Sink]) -> None:
+    """Opens what was asked for; the stack closes it."""
+    if args.stats not in (None, "-"):
+        from yolo_edge.commands.val import check_writable
+
+        check_writable(Path(args.stats))
     if args.save is not None:
         from yolo_edge.sinks.annotated import AnnotatedSink
         from yolo_edge.sinks.video_writer import VideoOptions
@@ -147,25 +227,37 @@ def _open_sinks(args: argparse.Namespace, stack: ExitStack, plan: CpuPlan) -> li
         from yolo_edge.sinks.window import WindowSink
 
         sinks.append(stack.enter_context(WindowSink()))
-    if not sinks:
+    if not sinks and args.stats != "-":
         from yolo_edge.sinks.text import TextSink
 
         sinks.append(stack.enter_context(TextSink()))
-    return sinks
 
 
-def _summarise(
-    args: argparse.Namespace, statistics: RunStatistics, sinks: list[Sink], progress: object
-) -> None:
-    if args.quiet:
-        return
-    lines = [statistics.describe()]
-    lines += [f"wrote {output}" for sink in sinks for output in sink.outputs]
-    sys.stderr.write("\n".join(lines) + "\n")
+def _summarise(args: argparse.Namespace, statistics: RunStatistics, sinks: list[Sink]) -> None:
+    """Writes the figures for programs and for people.
+
+    Raises:
+        SinkError: The file for them cannot be written.
+    """
+    if not args.quiet:
+        lines = [statistics.describe()]
+        lines += [f"wrote {output}" for sink in sinks for output in sink.outputs]
+        sys.stderr.write("\n".join(lines) + "\n")
+    if args.stats is not None:
+        from yolo_edge.sinks.files import replace_file
+
+        text = json.dumps(statistics.to_dict(), indent=1, ensure_ascii=False) + "\n"
+        if args.stats == "-":
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        else:
+            replace_file(Path(args.stats), text.encode())
 
 
 def _interrupt(signum: int, frame: object) -> None:
-    """SIGTERM ends a run like Ctrl-C: outputs are finished and the summary is printed."""
+    """SIGTERM ends a run like Ctrl-C: outputs are finished and the summary is printed. The second kills."""
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_DFL)
     raise KeyboardInterrupt
 
 

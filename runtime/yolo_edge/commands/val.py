@@ -65,7 +65,7 @@ def execute(args: argparse.Namespace) -> int:
 
     require_pycocotools()
     if args.json not in (None, "-"):
-        _check_writable(Path(args.json))
+        check_writable(Path(args.json))
     progress = Progress(quiet=args.quiet)
     with bad_arguments(args), shown_warnings(args):
         options = dataclasses.replace(
@@ -101,7 +101,7 @@ def execute(args: argparse.Namespace) -> int:
     return 1 if evaluation.failures else 0
 
 
-def _check_writable(path: Path) -> None:
+def check_writable(path: Path) -> None:
     """Fails before the work is done, not after it.
 
     Raises:
