@@ -1,0 +1,158 @@
+"""What a run costs beyond the network: frames per second of the pipeline and of the bare engine.
+
+    python benchmarks/pipeline.py BUNDLE VIDEO [--engine NAME] [--threads 1] [--imgsz N] [--frames 25]
+                                  [--pairs 30] [--out FILE]
+
+One row is one engine with so many threads. In turn: the engine alone, computing one input tensor of the
+video's shape over and over; ``run`` on the video without an output; ``run`` with ``--jsonl``. Frames per
+second of a run are those between its first and its last result. ``run/engine`` is 1 when a run costs nothing
+but the network. ``stages`` is the time of letterbox, decoding and NMS as a share of a frame's time in the run
+without output; the run does them while the engine computes. Rows of another engine or thread count in FILE
+stay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from pairs import describe_machine, paired_ratio, summary
+
+from yolo_edge import Detections, DetectOptions, Detector
+from yolo_edge.inference.packaged import PackagedInference
+from yolo_edge.pipeline import RunStatistics, run
+from yolo_edge.sinks import Sink
+from yolo_edge.sinks.jsonl import JsonLinesSink
+from yolo_edge.sources import Frame, open_sources
+
+
+class Clock(Sink):
+    """When the first and the last result came."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def write(self, frame: Frame, detections: Detections) -> None:
+        self.times.append(time.perf_counter())
+
+    @property
+    def fps(self) -> float:
+        return (len(self.times) - 1) / (self.times[-1] - self.times[0])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("bundle", type=Path)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--engine", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--imgsz", type=int, help="network size (the bundle's)")
+    parser.add_argument("--frames", type=int, default=25, help="frames of one measurement (25)")
+    parser.add_argument("--pairs", type=int, default=30)
+    parser.add_argument("--out", type=Path, help="where the JSON goes; other rows in it stay")
+    args = parser.parse_args()
+    line = measure(args)
+    report = json.loads(args.out.read_text()) if args.out and args.out.exists() else {"rows": []}
+    versions = ("onnxruntime", "openvino", "ncnn", "numpy", "opencv-python-headless")
+    report["machine"] = describe_machine(*versions)
+    same = ("bundle", "imgsz", "engine", "threads")
+    report["rows"] = [row for row in report["rows"] if any(row[key] != line[key] for key in same)] + [line]
+    if args.out:
+        args.out.write_text(json.dumps(report, indent=1) + "\n")
+    print_table(report)
+
+
+def measure(args: argparse.Namespace) -> dict:
+    bare, plain, jsonl, shares = [], [], [], []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Detector(args.bundle, engine=args.engine, threads=args.threads, imgsz=args.imgsz) as detector,
+    ):
+        lines = JsonLinesSink(str(Path(folder) / "out.jsonl"))
+        frame = next(iter(open_sources([str(args.video)])[0]))
+        for count in [5] + [args.frames] * args.pairs:  # the first warms up
+            bare.append(bare_fps(detector, frame.image, count))
+            fps, statistics = run_fps(detector, args.video, count, [])
+            plain.append(fps)
+            stages = statistics.stage_ms
+            share = (stages["letterbox"] + stages["postprocess"]) / statistics.frames / (1e3 / fps)
+            shares.append(share)
+            jsonl.append(run_fps(detector, args.video, count, [lines])[0])
+        lines.close()
+        return {
+            "bundle": args.bundle.name,
+            "imgsz": "x".join(map(str, detector.size_hw)),
+            "engine": detector.engine + (" native" if detector.native else ""),
+            "threads": detector.threads,
+            "cpus": str(detector.cpus),
+            "frames": args.frames,
+            "load_1_min": round(os.getloadavg()[0], 2),
+            "engine_fps": summary(bare[1:]),
+            "run_fps": summary(plain[1:]),
+            "run_over_engine": paired_ratio(plain[1:], bare[1:]),
+            "jsonl_over_engine": paired_ratio(jsonl[1:], bare[1:]),
+            "stages_share": summary(shares[1:]),
+        }
+
+
+def bare_fps(detector: Detector, image: np.ndarray, count: int) -> float:
+    """The engine alone on its own thread, with nothing between two inferences."""
+    inference = detector.inference
+    if isinstance(inference, PackagedInference):
+        engine = inference._engine
+        slot = engine.acquire(detector.geometry(image).tensor_hw)
+        slot.input[...] = detector.letterboxed(image)
+
+        def loop() -> float:
+            engine._infer(slot)
+            started = time.perf_counter()
+            for _ in range(count):
+                engine._infer(slot)
+            return count / (time.perf_counter() - started)
+
+        try:
+            return engine._thread.call(loop)
+        finally:
+            engine.release(slot)
+    # The C++ runtime says when its engine began and ended.
+    intervals = [detector.detect(image).times for _ in range(count)]
+    return count / sum(times.engine_to_s - times.engine_from_s for times in intervals)
+
+
+def run_fps(detector: Detector, video: Path, count: int, sinks: list[Sink]) -> tuple[float, RunStatistics]:
+    clock = Clock()
+    statistics = run(
+        detector, open_sources([str(video)]), [*sinks, clock], options=DetectOptions(), max_frames=count
+    )
+    return clock.fps, statistics
+
+
+def print_table(report: dict) -> None:
+    print("machine:", json.dumps(report["machine"]))
+    print(
+        f"{'bundle':14} {'size':9} {'engine':12} {'threads':>7} {'load':>5} {'engine/s':>8} {'run/s':>7}  "
+        f"{'run/engine [95 %]':22} {'with --jsonl [95 %]':22} stages"
+    )
+    for row in report["rows"]:
+        print(
+            f"{row['bundle']:14} {row['imgsz']:9} {row['engine']:12} {row['threads']:>7} "
+            f"{row['load_1_min']:>5} {row['engine_fps']['median']:8.1f} {row['run_fps']['median']:7.1f}  "
+            f"{interval(row['run_over_engine']):22} {interval(row['jsonl_over_engine']):22} "
+            f"{row['stages_share']['median']:.1%}"
+        )
+
+
+def interval(ratio: dict) -> str:
+    low, high = ratio["interval_95"]
+    return f"{ratio['median']:.3f} [{low:.3f}, {high:.3f}]"
+
+
+if __name__ == "__main__":
+    main()
