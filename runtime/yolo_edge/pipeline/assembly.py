@@ -48,7 +48,7 @@ def run(
         progress: Told of every frame; None for none.
         max_frames: Stop after so many frames in all.
         files_at_once: Files to read at the same time; the others wait, in their order.
-        cpus: CPUs for reading and writing; None binds nothing.
+        cpus: CPUs for all that is not an engine; None binds nothing.
         statistics: Figures are added here as they come, so that they are there after an interruption too.
 
     Raises:
@@ -74,7 +74,10 @@ def run(
         max_frames=max_frames,
         workers=len(shared),
     )
-    workers = [Worker(detector, feeds, output, options) for detector in shared]
+    # Beside a busy engine letterbox and decoding keep off its CPUs. The engine of a live source waits for them,
+    # and they may have the fastest CPU there is.
+    worker_cpus = None if any(source.live for source in opened) else cpus
+    workers = [Worker(detector, feeds, output, options, worker_cpus) for detector in shared]
     writer = _Writer(output, cpus)
     try:
         feeds.start()

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from typing import Any
 
+from yolo_edge._core import CpuSet, bind_current_thread
 from yolo_edge.detector import Detector
 from yolo_edge.engines.base import SLOTS
 from yolo_edge.options import DetectOptions
@@ -24,13 +25,22 @@ class Worker:
         feeds: Where frames come from.
         output: Where results go.
         options: Thresholds and limits.
+        cpus: CPUs that the thread is bound to; None binds nothing.
     """
 
-    def __init__(self, detector: Detector, feeds: Feeds, output: Output, options: DetectOptions) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        feeds: Feeds,
+        output: Output,
+        options: DetectOptions,
+        cpus: CpuSet | None = None,
+    ) -> None:
         self._inference = detector.inference
         self._choice = detector.choose(options)
         self._feeds = feeds
         self._output = output
+        self._cpus = cpus
         self._running: deque[tuple[Taken, Any]] = deque()
         """What was taken and its job; None for what needs none."""
         self.thread = threading.Thread(target=self._work, name="yolo-edge-worker", daemon=True)
@@ -44,6 +54,8 @@ class Worker:
         """The thread: until the sources end or the run does."""
         running = self._running
         try:
+            if self._cpus is not None:
+                bind_current_thread(self._cpus)
             while True:
                 taken = self._feeds.take(len(running)) if len(running) < SLOTS else None
                 if taken is not None:
