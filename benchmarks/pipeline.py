@@ -1,7 +1,7 @@
 """What a run costs beyond the network: frames per second of the pipeline and of the bare engine.
 
-    python benchmarks/pipeline.py BUNDLE VIDEO [--engine NAME] [--threads 1] [--imgsz N] [--frames 25]
-                                  [--pairs 30] [--out FILE]
+    python benchmarks/pipeline.py BUNDLE VIDEO [--engine NAME] [--threads 1] [--affinity CPUS]
+                                  [--imgsz N] [--frames 25] [--pairs 30] [--out FILE]
 
 One row is one engine with so many threads. In turn: the engine alone, computing one input tensor of the
 video's shape over and over; ``run`` on the video without an output; ``run`` with ``--jsonl``. Frames per
@@ -24,6 +24,7 @@ import numpy as np
 from pairs import describe_machine, paired_ratio, summary
 
 from yolo_edge import Detections, DetectOptions, Detector
+from yolo_edge.cpu_plan import CpuPlan, plan_cpus
 from yolo_edge.inference.packaged import PackagedInference
 from yolo_edge.pipeline import RunStatistics, run
 from yolo_edge.sinks import Sink
@@ -53,6 +54,7 @@ def main() -> None:
     parser.add_argument("video", type=Path)
     parser.add_argument("--engine", default="auto")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--affinity", help="CPUs of the engine (as yolo-edge run chooses)")
     parser.add_argument("--imgsz", type=int, help="network size (the bundle's)")
     parser.add_argument("--frames", type=int, default=25, help="frames of one measurement (25)")
     parser.add_argument("--pairs", type=int, default=30)
@@ -62,7 +64,7 @@ def main() -> None:
     report = json.loads(args.out.read_text()) if args.out and args.out.exists() else {"rows": []}
     versions = ("onnxruntime", "openvino", "ncnn", "numpy", "opencv-python-headless")
     report["machine"] = describe_machine(*versions)
-    same = ("bundle", "imgsz", "engine", "threads")
+    same = ("bundle", "imgsz", "engine", "threads", "cpus")
     report["rows"] = [row for row in report["rows"] if any(row[key] != line[key] for key in same)] + [line]
     if args.out:
         args.out.write_text(json.dumps(report, indent=1) + "\n")
@@ -71,20 +73,22 @@ def main() -> None:
 
 def measure(args: argparse.Namespace) -> dict:
     bare, plain, jsonl, shares = [], [], [], []
+    plan = plan_cpus(args.threads, affinity=args.affinity)
+    chosen = {"engine": args.engine, "threads": plan.threads, "affinity": plan.engine_cpus}
     with (
         tempfile.TemporaryDirectory() as folder,
-        Detector(args.bundle, engine=args.engine, threads=args.threads, imgsz=args.imgsz) as detector,
+        Detector(args.bundle, **chosen, imgsz=args.imgsz) as detector,
     ):
         lines = JsonLinesSink(str(Path(folder) / "out.jsonl"))
         frame = next(iter(open_sources([str(args.video)])[0]))
         for count in [5] + [args.frames] * args.pairs:  # the first warms up
             bare.append(bare_fps(detector, frame.image, count))
-            fps, statistics = run_fps(detector, args.video, count, [])
+            fps, statistics = run_fps(detector, plan, args.video, count, [])
             plain.append(fps)
             stages = statistics.stage_ms
             share = (stages["letterbox"] + stages["postprocess"]) / statistics.frames / (1e3 / fps)
             shares.append(share)
-            jsonl.append(run_fps(detector, args.video, count, [lines])[0])
+            jsonl.append(run_fps(detector, plan, args.video, count, [lines])[0])
         lines.close()
         return {
             "bundle": args.bundle.name,
@@ -126,10 +130,17 @@ def bare_fps(detector: Detector, image: np.ndarray, count: int) -> float:
     return count / sum(times.engine_to_s - times.engine_from_s for times in intervals)
 
 
-def run_fps(detector: Detector, video: Path, count: int, sinks: list[Sink]) -> tuple[float, RunStatistics]:
+def run_fps(
+    detector: Detector, plan: CpuPlan, video: Path, count: int, sinks: list[Sink]
+) -> tuple[float, RunStatistics]:
     clock = Clock()
     statistics = run(
-        detector, open_sources([str(video)]), [*sinks, clock], options=DetectOptions(), max_frames=count
+        detector,
+        open_sources([str(video)]),
+        [*sinks, clock],
+        options=DetectOptions(),
+        max_frames=count,
+        cpus=plan.other_cpus,
     )
     return clock.fps, statistics
 
@@ -137,12 +148,12 @@ def run_fps(detector: Detector, video: Path, count: int, sinks: list[Sink]) -> t
 def print_table(report: dict) -> None:
     print("machine:", json.dumps(report["machine"]))
     print(
-        f"{'bundle':14} {'size':9} {'engine':12} {'threads':>7} {'load':>5} {'engine/s':>8} {'run/s':>7}  "
-        f"{'run/engine [95 %]':22} {'with --jsonl [95 %]':22} stages"
+        f"{'bundle':14} {'size':9} {'engine':12} {'threads':>7} {'CPUs':>5} {'load':>5} "
+        f"{'engine/s':>8} {'run/s':>7}  {'run/engine [95 %]':22} {'with --jsonl [95 %]':22} stages"
     )
     for row in report["rows"]:
         print(
-            f"{row['bundle']:14} {row['imgsz']:9} {row['engine']:12} {row['threads']:>7} "
+            f"{row['bundle']:14} {row['imgsz']:9} {row['engine']:12} {row['threads']:>7} {row['cpus']:>5} "
             f"{row['load_1_min']:>5} {row['engine_fps']['median']:8.1f} {row['run_fps']['median']:7.1f}  "
             f"{interval(row['run_over_engine']):22} {interval(row['jsonl_over_engine']):22} "
             f"{row['stages_share']['median']:.1%}"

@@ -74,8 +74,8 @@ def run(
         max_frames=max_frames,
         workers=len(shared),
     )
-    # Beside a busy engine letterbox and decoding keep off its CPUs. The engine of a live source waits for them,
-    # and they may have the fastest CPU there is.
+    # Beside a busy engine letterbox and decoding keep off its CPUs. The engine of a live source waits for
+    # them, so there they may have the fastest CPU.
     worker_cpus = None if any(source.live for source in opened) else cpus
     workers = [Worker(detector, feeds, output, options, worker_cpus) for detector in shared]
     writer = _Writer(output, cpus)
