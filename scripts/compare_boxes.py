@@ -2,7 +2,8 @@
 """Compares the boxes of two JSON Lines files, frame by frame; nothing but Python's standard library.
 
 A box agrees when the other file has one of its class for the same image with at least the given IoU, each box
-being taken once. Boxes of either file without a partner count against it. The exit code says if enough do.
+being taken once, and a confidence that is near enough. Boxes of either file without a partner count against it. The
+exit code says if enough do.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def _frames(path: Path) -> dict[str, list[Box]]:
     return frames
 
 
-def _pairs(expected: list[Box], actual: list[Box], least: float) -> list[tuple[float, float]]:
+def _pairs(
+    expected: list[Box], actual: list[Box], least: float, furthest: float
+) -> list[tuple[float, float]]:
     """IoU and difference in confidence of the boxes that agree, best first, each box once."""
     candidates = sorted(
         (
@@ -48,7 +51,7 @@ def _pairs(expected: list[Box], actual: list[Box], least: float) -> list[tuple[f
     taken_j: set[int] = set()
     pairs = []
     for iou, difference, i, j in candidates:
-        if iou >= least and i not in taken_i and j not in taken_j:
+        if iou >= least and -difference <= furthest and i not in taken_i and j not in taken_j:
             taken_i.add(i)
             taken_j.add(j)
             pairs.append((iou, -difference))
@@ -61,6 +64,9 @@ def main() -> None:
     parser.add_argument("expected", type=Path)
     parser.add_argument("actual", type=Path)
     parser.add_argument("--iou", type=float, default=0.99, help="least IoU of boxes that agree (%(default)s)")
+    parser.add_argument(
+        "--confidence", type=float, default=1.0, help="largest difference of boxes that agree (%(default)s)"
+    )
     parser.add_argument("--share", type=float, default=1.0, help="of all boxes, at least (%(default)s)")
     arguments = parser.parse_args()
 
@@ -71,7 +77,7 @@ def main() -> None:
     pairs = []
     boxes = 0
     for name, wanted in expected.items():
-        agreeing = _pairs(wanted, actual[name], arguments.iou)
+        agreeing = _pairs(wanted, actual[name], arguments.iou, arguments.confidence)
         boxes += len(wanted) + len(actual[name]) - len(agreeing)
         pairs += agreeing
     if not boxes:
