@@ -5,6 +5,7 @@
 #include <cstring>
 #include <fstream>
 #include <opencv2/core.hpp>
+#include <opencv2/core/utils/logger.hpp>
 #include <opencv2/videoio.hpp>
 
 #include "errors.h"
@@ -25,6 +26,8 @@ class VideoSource : public Source {
   public:
     VideoSource(const std::string& path, int every) : path_(path), every_(every) {
         check_readable(path);
+        // Each of its readers would tell why the file is none of its kind.
+        cv::utils::logging::setLogLevel(cv::utils::logging::LOG_LEVEL_SILENT);
         if (!capture_.open(path)) {
             throw SourceError(path + ": does not open as a video (damaged, cut off, or of another kind)");
         }
