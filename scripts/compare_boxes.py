@@ -2,8 +2,8 @@
 """Compares the boxes of two JSON Lines files, frame by frame; nothing but Python's standard library.
 
 A box agrees when the other file has one of its class for the same image with at least the given IoU, each box
-being taken once, and a confidence that is near enough. Boxes of either file without a partner count against it. The
-exit code says if enough do.
+being taken once, and a confidence that is near enough. Boxes of either file without a partner count against
+it. The exit code says if enough do.
 """
 
 from __future__ import annotations
