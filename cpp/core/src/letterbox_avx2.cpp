@@ -7,6 +7,14 @@
 namespace yolo_edge {
 namespace {
 
+/// Asks for the pixels that come some iterations later: what processors fetch ahead by themselves ends at the
+/// page. The address may lie behind the image, it is not read.
+template <int bytes_ahead>
+void prefetch(const std::uint8_t* at) {
+    _mm_prefetch(reinterpret_cast<const char*>(reinterpret_cast<std::uintptr_t>(at) + bytes_ahead),
+                 _MM_HINT_T0);
+}
+
 /// Eight bytes from each of two addresses.
 __m128i load_two(const std::uint8_t* first, const std::uint8_t* second) {
     const __m128i low = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(first));
@@ -30,6 +38,7 @@ void horizontal(const std::uint8_t* row, const ColumnPlan& columns, int x, std::
     const __m256i zero = _mm256_setzero_si256();
     for (; x + 8 <= columns.wide; x += 8) {
         const std::int32_t* at = columns.first_byte + x;
+        prefetch<1536>(row + at[0]);
         const __m256i even = _mm256_shuffle_epi8(
             _mm256_set_m128i(load_two(row + at[4], row + at[5]), load_two(row + at[0], row + at[1])),
             to_pairs);
@@ -96,6 +105,8 @@ void halve(const std::uint8_t* row0, const std::uint8_t* row1, int x, int width,
     for (; x + 9 <= width; x += 8) {
         const std::uint8_t* at0 = row0 + 6 * x;
         const std::uint8_t* at1 = row1 + 6 * x;
+        prefetch<5120>(at0);
+        prefetch<5120>(at1);
         const __m256i even = sum_pixels(at0, at1, to_pairs);           // results 0, 1 | 4, 5
         const __m256i odd = sum_pixels(at0 + 12, at1 + 12, to_pairs);  // results 2, 3 | 6, 7
         const __m256i channels01 =
