@@ -56,6 +56,29 @@ if(YOLO_EDGE_NCNN_AVX512)
     list(APPEND ncnn_options -DNCNN_AVX512=ON -DNCNN_AVX512VNNI=OFF -DNCNN_AVX512BF16=OFF -DNCNN_AVX512FP16=OFF)
 endif()
 
+# Gives ncnn's calls of GNU OpenMP the names that cpp/runtime/src/engines/openmp_team.cpp defines: its threads sleep
+# where those of GNU OpenMP wait busily, and a program's own OpenMP stays apart.
+function(use_own_openmp place)
+    set(renamed "")
+    foreach(name IN ITEMS GOMP_parallel omp_get_num_threads omp_get_thread_num omp_get_dynamic omp_set_dynamic
+                          omp_set_num_threads)
+        list(APPEND renamed "--redefine-sym=${name}=yolo_edge_${name}")
+    endforeach()
+    execute_process(COMMAND "${CMAKE_OBJCOPY}" ${renamed} "${place}/lib/libncnn.a" COMMAND_ERROR_IS_FATAL ANY)
+    execute_process(COMMAND "${CMAKE_NM}" --undefined-only "${place}/lib/libncnn.a"
+                    OUTPUT_VARIABLE used ERROR_QUIET COMMAND_ERROR_IS_FATAL ANY)
+    if(used MATCHES " U ((GOMP_|omp_)[a-z_]+)")
+        message(FATAL_ERROR "this ncnn uses ${CMAKE_MATCH_1} of OpenMP, which openmp_team.cpp does not have")
+    endif()
+    # Nor does its package ask for OpenMP any more.
+    file(READ "${place}/lib/cmake/ncnn/ncnnConfig.cmake" package)
+    string(REPLACE "set(NCNN_OPENMP ON)" "set(NCNN_OPENMP OFF)" package "${package}")
+    file(WRITE "${place}/lib/cmake/ncnn/ncnnConfig.cmake" "${package}")
+    file(READ "${place}/lib/cmake/ncnn/ncnn.cmake" targets)
+    string(REPLACE "OpenMP::OpenMP_CXX;" "" targets "${targets}")
+    file(WRITE "${place}/lib/cmake/ncnn/ncnn.cmake" "${targets}")
+endfunction()
+
 # Builds the sources in the folder `source` unless that was done before, and sets ncnn_DIR.
 function(build_ncnn source)
     if(NOT EXISTS "${source}/src/CMakeLists.txt")
@@ -82,7 +105,13 @@ function(build_ncnn source)
     endif()
     list(APPEND options "-DCMAKE_CXX_COMPILER=${CMAKE_CXX_COMPILER}")
 
-    set(key "${options};${listing};${CMAKE_CXX_COMPILER_VERSION};${CMAKE_SYSTEM_PROCESSOR}")
+    # Other compilers call OpenMP in other ways; there ncnn keeps their library.
+    set(own_openmp OFF)
+    if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+        set(own_openmp ON)
+    endif()
+    set(YOLO_EDGE_NCNN_OWN_OPENMP "${own_openmp}" PARENT_SCOPE)
+    set(key "own_openmp=${own_openmp};${options};${listing};${CMAKE_CXX_COMPILER_VERSION};${CMAKE_SYSTEM_PROCESSOR}")
     if(CMAKE_C_COMPILER)  # known or not, with whether this project has used C already
         list(APPEND options "-DCMAKE_C_COMPILER=${CMAKE_C_COMPILER}")
     endif()
@@ -111,11 +140,15 @@ function(build_ncnn source)
             endif()
         endforeach()
         file(REMOVE_RECURSE "${work}")
+        if(own_openmp)
+            use_own_openmp("${place}")
+        endif()
         file(TOUCH "${place}/built")
     endif()
     set(ncnn_DIR "${config}" CACHE PATH "Folder of ncnnConfig.cmake" FORCE)
 endfunction()
 
+set(YOLO_EDGE_NCNN_OWN_OPENMP OFF)
 if(YOLO_EDGE_NCNN STREQUAL "DIR")
     build_ncnn("${YOLO_EDGE_NCNN_DIR}")
 elseif(YOLO_EDGE_NCNN STREQUAL "FETCH")

@@ -11,6 +11,9 @@
 #include <vector>
 
 #include "engine_backend.h"
+#ifdef YOLO_EDGE_NCNN_OWN_OPENMP
+#include "openmp_team.h"
+#endif
 
 namespace yolo_edge {
 namespace {
@@ -63,6 +66,9 @@ class NcnnBackend final : public EngineBackend {
     void load(const Target& target, const std::map<std::string, std::string>& files,
               const EngineOptions& options) override {
         net_.opt = ncnn_options(options);
+#ifdef YOLO_EDGE_NCNN_OWN_OPENMP
+        start_openmp_team(options.threads);
+#endif
         // Blobs of a frame go back to these pools and serve the next one.
         net_.opt.blob_allocator = &blob_pool_;
         net_.opt.workspace_allocator = &workspace_pool_;
