@@ -27,7 +27,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::nanoseconds longest_spin(50'000);
 constexpr std::chrono::nanoseconds shortest_spin(2'000);
 /// What the limit grows by with each loop that all threads finished together.
-constexpr std::chrono::nanoseconds regained_spin(250);
+constexpr std::chrono::nanoseconds regained_spin(50);
 /// A thread that is this late had no CPU: longer than any loop is uneven or any sleeper slow, shorter than
 /// the slices that the kernel deals out.
 constexpr std::chrono::nanoseconds lost_cpu(300'000);
@@ -98,9 +98,8 @@ class Team {
             std::unique_lock<std::mutex> lock(mutex_);
             finished_.wait(lock, finished);
         }
-        const auto limit = limit_.load();
-        limit_ = Clock::now() - started < lost_cpu ? std::min(limit + regained_spin, longest_)
-                                                   : std::min(std::max(limit / 2, shortest_spin), longest_);
+        limit_ = Clock::now() - started < lost_cpu ? std::min(limit_.load() + regained_spin, longest_)
+                                                   : std::min(shortest_spin, longest_);
     }
 
   private:
