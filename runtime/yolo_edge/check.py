@@ -68,8 +68,9 @@ def check_bundle(
     cluster: str | None = None,
     affinity: str | None = None,
     precision: str = "auto",
+    native: bool | None = None,
 ) -> CheckResult:
-    """Runs a bundle's golden image through an engine.
+    """Runs a bundle's golden image through an engine; the arguments are those of a Detector.
 
     Raises:
         BundleError: The bundle, or its golden file, cannot be used.
@@ -82,6 +83,7 @@ def check_bundle(
         cluster=cluster,
         affinity=affinity,
         precision=precision,
+        native=native,
         imgsz=golden.size_hw,
         letterbox="rect",
     ) as detector:

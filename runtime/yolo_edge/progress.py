@@ -43,7 +43,7 @@ class Progress:
         self._line_open = False
 
     def due(self) -> bool:
-        """Whether :meth:`frame` would show something now; cheap."""
+        """Whether :meth:`frame` and :meth:`status` would show something now; cheap."""
         return not self._quiet and time.monotonic() >= self._next
 
     def frame(self, source: Shown, done: int, fps: float, found: int, *, age_ms: float | None = None) -> None:
@@ -58,18 +58,25 @@ class Progress:
         """
         if not self.due():
             return
-        self._next = time.monotonic() + self._interval_s
         total = source.frame_count
         parts = [f"{source.name}: frame {done}" + (f" of {total}" if total else "")]
         parts.append(f"{fps:.1f} per second")
         if total and fps > 0 and total > done:
-            parts.append(f"{_duration((total - done) / fps)} left")
+            parts.append(f"{duration((total - done) / fps)} left")
         if source.dropped:
             parts.append(f"{source.dropped} dropped")
         if age_ms is not None:
             parts.append(f"{age_ms:.0f} ms old")
         parts.append(f"{found} found")
-        text = ", ".join(parts)
+        self._show(", ".join(parts))
+
+    def status(self, text: str) -> None:
+        """Tells where things stand."""
+        if self.due():
+            self._show(text)
+
+    def _show(self, text: str) -> None:
+        self._next = time.monotonic() + self._interval_s
         if self._terminal:
             self._stream.write(f"\r\x1b[K{text}")
             self._line_open = True
@@ -91,7 +98,8 @@ class Progress:
             self._line_open = False
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Seconds as people say them: ``7 s``, ``1:30 min``, ``2:05 h``."""
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

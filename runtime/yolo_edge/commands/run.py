@@ -206,7 +206,7 @@ def _introduce(
 def _open_sinks(args: argparse.Namespace, stack: ExitStack, plan: CpuPlan, sinks: list[Sink]) -> None:
     """Opens what was asked for; the stack closes it."""
     if args.stats not in (None, "-"):
-        from yolo_edge.commands.val import check_writable
+        from yolo_edge.commands.json_output import check_writable
 
         check_writable(Path(args.stats))
     if args.save is not None:

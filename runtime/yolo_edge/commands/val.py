@@ -7,11 +7,8 @@ file (.json) together with --images. The figures go to stdout as tables. Needs t
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 from pathlib import Path
-from typing import Any
 
 from yolo_edge.commands.arguments import (
     add_boxes,
@@ -23,6 +20,7 @@ from yolo_edge.commands.arguments import (
     shown_warnings,
     split_list,
 )
+from yolo_edge.commands.json_output import add_json, check_writable, put_report
 from yolo_edge.val.options import EVALUATION_OPTIONS
 
 
@@ -42,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_network(parser)
     add_boxes(parser, EVALUATION_OPTIONS)
     outputs = parser.add_argument_group("outputs")
-    outputs.add_argument(
-        "--json", metavar="PATH", help="everything as JSON; - is standard output, in place of the tables"
-    )
+    add_json(outputs, "the tables")
     outputs.add_argument("--quiet", action="store_true", help="no progress, warnings and errors only")
 
 
@@ -90,45 +86,7 @@ def execute(args: argparse.Namespace) -> int:
         finally:
             progress.clear()
         report = as_dict(evaluation, dataset, detector, options)
-    if args.json == "-":
-        sys.stdout.write(json.dumps(report, ensure_ascii=False) + "\n")
-    else:
-        sys.stdout.write(as_text(evaluation, dataset) + "\n")
-        if args.json is not None:
-            _write_json(Path(args.json), report)
-            if not args.quiet:
-                progress.message(f"wrote {args.json}")
+    put_report(args.json, report, as_text(evaluation, dataset))
+    if args.json not in (None, "-") and not args.quiet:
+        progress.message(f"wrote {args.json}")
     return 1 if evaluation.failures else 0
-
-
-def check_writable(path: Path) -> None:
-    """Fails before the work is done, not after it.
-
-    Raises:
-        SinkError: The file could not be written.
-    """
-    from yolo_edge.errors import SinkError
-
-    if path.is_dir():
-        raise SinkError(f"{path}: cannot be written: it is a folder")
-    if not path.parent.is_dir():
-        raise SinkError(f"{path}: cannot be written: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise SinkError(f"{path}: cannot be written: the folder {path.parent} is read-only")
-
-
-def _write_json(path: Path, report: dict[str, Any]) -> None:
-    """Writes beside the file and moves into place.
-
-    Raises:
-        SinkError: The file cannot be written.
-    """
-    from yolo_edge.errors import SinkError
-
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(json.dumps(report, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise SinkError(f"{path}: cannot be written: {error.strerror}") from None
