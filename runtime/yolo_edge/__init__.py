@@ -23,9 +23,17 @@ if TYPE_CHECKING:
     from yolo_edge.bundle import Bundle, load_bundle
     from yolo_edge.detections import Detections
     from yolo_edge.detector import Detector
-    from yolo_edge.errors import BundleError, EngineError, MissingExtraError, SinkError, SourceError
+    from yolo_edge.errors import (
+        BundleError,
+        EngineError,
+        MissingExtraError,
+        ProfileError,
+        SinkError,
+        SourceError,
+    )
     from yolo_edge.options import DetectOptions
     from yolo_edge.pipeline import watch
+    from yolo_edge.tuning.lookup import tuned_arguments
 
 __all__ = [
     "Bundle",
@@ -35,10 +43,12 @@ __all__ = [
     "Detector",
     "EngineError",
     "MissingExtraError",
+    "ProfileError",
     "SinkError",
     "SourceError",
     "__version__",
     "load_bundle",
+    "tuned_arguments",
     "watch",
 ]
 
@@ -52,10 +62,12 @@ __getattr__, __dir__ = lazy_names(
         "Detector": "detector",
         "EngineError": "errors",
         "MissingExtraError": "errors",
+        "ProfileError": "errors",
         "SinkError": "errors",
         "SourceError": "errors",
         "__version__": "_core",
         "load_bundle": "bundle",
+        "tuned_arguments": "tuning.lookup",
         "watch": "pipeline",
     },
 )

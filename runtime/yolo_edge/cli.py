@@ -8,11 +8,20 @@ import os
 import sys
 from collections.abc import Sequence
 
-from yolo_edge.errors import BundleError, EngineError, MissingExtraError, SinkError, SourceError
+from yolo_edge.errors import (
+    BundleError,
+    EngineError,
+    MissingExtraError,
+    ProfileError,
+    SinkError,
+    SourceError,
+)
 
 _COMMANDS = {
     "run": "detect objects in images, folders, videos and cameras",
     "val": "evaluate a bundle on a labelled dataset: average precision and recall",
+    "bench": "measure the installed engines side by side: time by stage, frames per second",
+    "tune": "find the fastest engine, threads and CPUs of this machine for a bundle, for run to use",
     "check": "test a bundle on this machine against the checkpoint's own results",
     "import": "make a bundle of an ONNX or ncnn file that another tool exported",
     "info": "show this machine, the installed engines and what a bundle holds",
@@ -28,6 +37,7 @@ examples:
   yolo-edge run --model best.edge street.mp4 --save out
   yolo-edge run images/ --jsonl - | jq .detections
   yolo-edge val --model best.edge dataset.yaml    average precision on a labelled dataset
+  yolo-edge tune best.edge                        what is fastest here? run uses it from then on
   yolo-edge check best.edge                       does it compute on this machine what the checkpoint did?
 """
 
@@ -55,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(given)
     try:
         return int(args.execute(args))
-    except (BundleError, EngineError, MissingExtraError, SinkError, SourceError) as error:
+    except (BundleError, EngineError, MissingExtraError, ProfileError, SinkError, SourceError) as error:
         if getattr(args, "verbose", False):
             import traceback
 

@@ -15,6 +15,10 @@ class MissingExtraError(RuntimeError):
     """A Python package that this request needs is not installed; the message holds the install command."""
 
 
+class ProfileError(RuntimeError):
+    """A stored result of ``tune`` that cannot be read, or a new one that cannot be written."""
+
+
 class SourceError(RuntimeError):
     """A source of images that cannot be opened or read."""
 

@@ -21,13 +21,21 @@ def add_model(parser: argparse.ArgumentParser, *, positional: bool) -> None:
         parser.add_argument("--model", metavar="BUNDLE", help=text)
 
 
-def add_engine(parser: argparse.ArgumentParser, default: str, more: str = "") -> None:
-    """Adds ``--engine`` and how it runs; :func:`engine_arguments` hands them to a Detector."""
+def add_engine(parser: argparse.ArgumentParser, default: str, more: str = "", auto: str = "") -> None:
+    """Adds ``--engine`` and how it runs; :func:`engine_arguments` hands them to a Detector.
+
+    Args:
+        parser: The command's.
+        default: What ``--engine`` is when it is not given.
+        more: Other values that it may have.
+        auto: What the default means, where that is more than an engine's name.
+    """
     parser.add_argument(
         "--engine",
         metavar="NAME",
         default=default,
-        help=f"{', '.join(engine_names())}{more} or {default} (default: %(default)s)",
+        help=f"{', '.join(engine_names())}{more} or {default}{f', {auto}' if auto else ''} "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--threads",
@@ -92,6 +100,15 @@ def split_list(text: str | None) -> list[str] | None:
     return [part.strip() for part in text.split(",")] if text else None
 
 
+def network_size(args: argparse.Namespace) -> tuple[int, int] | None:
+    """What the user said with ``--imgsz``, (height, width).
+
+    Raises:
+        ValueError: It is no size.
+    """
+    return parse_size(args.imgsz) if args.imgsz else None
+
+
 def cpu_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """What the user said about CPUs with the flags of :func:`add_engine`."""
     return {"threads": args.threads, "cluster": args.cluster, "affinity": args.affinity}
@@ -105,13 +122,16 @@ def engine_arguments(args: argparse.Namespace) -> dict[str, Any]:
 def detector_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """What the user said with the flags of :func:`add_engine` and :func:`add_network`, for a Detector.
 
+    ``args.native`` is no flag: :func:`~yolo_edge.commands.tuned_engine.use_tuning` sets it.
+
     Raises:
         ValueError: ``--imgsz`` is no size.
     """
     return {
         "engine": args.engine,
+        "native": getattr(args, "native", None),
         **engine_arguments(args),
-        "imgsz": parse_size(args.imgsz) if args.imgsz else None,
+        "imgsz": network_size(args),
         "letterbox": args.letterbox,
     }
 

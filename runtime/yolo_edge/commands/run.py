@@ -26,6 +26,7 @@ from yolo_edge.commands.arguments import (
     split_list,
 )
 from yolo_edge.commands.import_arguments import add_import_facts, open_model
+from yolo_edge.commands.tuned_engine import use_tuning
 from yolo_edge.options import FILES_AT_ONCE, DetectOptions
 
 if TYPE_CHECKING:
@@ -48,13 +49,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sources", metavar="SOURCE", nargs="+", help="what to look at; several run at the same time"
     )
     add_model(parser, positional=False)
-    add_engine(parser, default="auto")
+    add_engine(parser, default="auto", auto="what yolo-edge tune found best here, within the other flags")
     parser.add_argument(
         "--workers",
         type=int,
-        default=1,
         metavar="N",
-        help="engines that share the work, each with the model loaded and a part of the CPUs (default: 1)",
+        help="engines that share the work, each with the model loaded and a part of the CPUs (default: 1, or "
+        "what tune found best)",
     )
     add_network(parser)
     add_import_facts(parser)
@@ -122,8 +123,9 @@ def execute(args: argparse.Namespace) -> int:
                 )
                 bundle = open_model(find_model(args.model), args, progress)
                 resolve_classes(options.classes, bundle.names)
+                use_tuning(args, bundle, progress)
                 plan = plan_cpus(**cpu_arguments(args))
-                plans = plan_workers(plan, args.workers, args.threads)
+                plans = plan_workers(plan, 1 if args.workers is None else args.workers, args.threads)
                 sources = open_sources(args.sources, args.every, plan.other_cpus)
                 opened = stack.enter_context(ExitStack())
                 for source in sources:

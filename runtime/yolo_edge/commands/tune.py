@@ -1,0 +1,183 @@
+"""Find the fastest engine, arithmetic, threads and CPUs for a bundle on this machine, by measuring.
+
+What may win has to give the bundle's golden boxes first. The result is stored for this bundle, network size
+and machine, and `yolo-edge run` uses it from then on; what the user says with a flag always comes first.
+Nothing is stored when it is interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yolo_edge.commands.arguments import add_model, add_network, bad_arguments, network_size, split_list
+from yolo_edge.commands.json_output import add_json, check_writable, put_report
+from yolo_edge.tuning.options import OBJECTIVES, TuneOptions
+
+if TYPE_CHECKING:
+    from yolo_edge.tuning.profile import TunedRow
+    from yolo_edge.tuning.tuner import Tuner
+
+_DEFAULTS = TuneOptions()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of ``tune``."""
+    add_model(parser, positional=True)
+    parser.add_argument(
+        "--objective",
+        choices=OBJECTIVES,
+        default=_DEFAULTS.objective,
+        help="latency: the way of one frame from image to boxes; throughput: frames per second, by several "
+        "engines at once too; efficiency: CPU time of a frame, or energy where the machine's counters can be "
+        "read (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        default=_DEFAULTS.budget_s,
+        metavar="SECONDS",
+        help="time to measure for; less time tries less, and says what (default: %(default)g)",
+    )
+    parser.add_argument(
+        "--engine",
+        metavar="LIST",
+        help="engines to choose from, separated by commas (default: all installed)",
+    )
+    add_network(parser)
+    outputs = parser.add_argument_group("outputs")
+    outputs.add_argument("--no-store", action="store_true", help="only show what was measured")
+    add_json(outputs, "the table")
+    outputs.add_argument("--quiet", action="store_true", help="no progress, errors only")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show where an error came from")
+
+
+def execute(args: argparse.Namespace) -> int:
+    """Runs the command; returns 1 when nothing passed or nothing could be stored."""
+    from yolo_edge.bundle import load_bundle
+    from yolo_edge.model_selection import find_model
+    from yolo_edge.progress import Progress
+    from yolo_edge.tuning.machine import read_machine
+    from yolo_edge.tuning.measure import network_of
+    from yolo_edge.tuning.tuner import Tuner
+
+    if args.json not in (None, "-"):
+        check_writable(Path(args.json))
+    progress = Progress(quiet=args.quiet)
+    with bad_arguments(args):
+        options = TuneOptions(args.objective, args.budget, split_list(args.engine))
+        bundle = load_bundle(find_model(args.model))
+        network = network_of(bundle, network_size(args), args.letterbox)
+        tuner = Tuner(bundle, network, options, progress=progress)
+    machine = read_machine(network.root)
+    if not args.quiet:
+        height, width = network.size_hw
+        size = f"{height}x{width} {network.letterbox}"
+        progress.message(f"tuning {bundle.title} at {size} on {machine.describe()}")
+    interrupted = False
+    try:
+        tuner.run()
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        progress.clear()
+    stored = None if interrupted or args.no_store else _store(bundle, machine, tuner)
+    report = _as_dict(tuner, dataclasses.asdict(machine), stored, interrupted)
+    put_report(args.json, report, _as_text(tuner, stored, interrupted))
+    return 130 if interrupted else 0
+
+
+def _store(bundle: Any, machine: Any, tuner: Tuner) -> str:
+    """Stores the result; a damaged profile in its place is replaced.
+
+    Raises:
+        ProfileError: It cannot be written.
+    """
+    from yolo_edge.errors import ProfileError
+    from yolo_edge.tuning import profile as profiles
+
+    folder = profiles.profiles_folder()
+    if folder is None:
+        raise ProfileError(
+            f"nowhere to store: ${profiles.FOLDER_VARIABLE} is empty or there is no home; "
+            "--no-store only shows what was measured"
+        )
+    path = profiles.profile_path(bundle, machine, folder)
+    try:
+        profile = profiles.load_profile(path)
+    except ProfileError:
+        profile = None  # it is written again, which is what its message says
+    if profile is None:
+        profile = profiles.Profile(profiles.bundle_digest(bundle), dataclasses.asdict(machine))
+    profile.put(tuner.tuning())
+    profiles.store_profile(path, profile)
+    return str(path)
+
+
+def _as_dict(tuner: Tuner, machine: dict[str, Any], stored: str | None, interrupted: bool) -> dict[str, Any]:
+    from yolo_edge import __version__
+
+    return {
+        "yolo_edge": __version__,
+        "machine": machine,
+        **dataclasses.asdict(tuner.tuning()),
+        "cost": tuner.cost_name,
+        "refused": [
+            {"candidate": dataclasses.asdict(row.candidate), "reason": row.fault} for row in tuner.refused()
+        ],
+        "skipped": tuner.screening.skipped,
+        "rounds": tuner.race.rounds if tuner.race is not None else 0,
+        "conditions": tuner.conditions.as_dict(),
+        "stored": stored,
+        "interrupted": interrupted,
+    }
+
+
+def _as_text(tuner: Tuner, stored: str | None, interrupted: bool) -> str:
+    from yolo_edge.table import format_table
+
+    ranking, refused = tuner.ranking(), tuner.refused()
+    header = ["engine", "precision", "threads", "workers", "CPUs", "median", "p95", "per second", "CPU time"]
+    header += ["cost to best", "note"]
+    rows = [_cells(row, ranking[0]) for row in ranking]
+    for refusal in refused:
+        rows.append([*_candidate_cells(refusal.candidate), *[""] * 5, refusal.fault])
+    lines = [format_table(header, rows), ""]
+    lines.append(f"cost: {tuner.cost_name}; ~ was measured once, not in turn with the best")
+    if tuner.race is not None and tuner.race.rounds:
+        lines.append(f"race: {tuner.race.rounds} rounds in turn; {tuner.race.stopped}")
+    lines += [f"not tried: {text}" for text in tuner.screening.skipped]
+    lines += tuner.conditions.notes()
+    if interrupted:
+        lines.append("interrupted: nothing was stored")
+    elif ranking:
+        lines.append(f"best for {tuner.options.objective}: {ranking[0].candidate.describe()}")
+    if stored:
+        lines.append(f"stored in {stored}; run uses it unless --engine NAME is given")
+    return "\n".join(lines)
+
+
+def _candidate_cells(candidate: Any) -> list[str]:
+    return [
+        candidate.title,
+        candidate.precision,
+        str(candidate.threads),
+        str(candidate.workers),
+        candidate.cpus,
+    ]
+
+
+def _cells(row: TunedRow, best: TunedRow) -> list[str]:
+    mark = "" if row.raced or row is best else "~"
+    energy = "" if row.joules is None else f"{row.joules * 1e3:.0f} mJ"
+    return [
+        *_candidate_cells(row.candidate),
+        f"{row.median_ms:.2f} ms",
+        f"{row.p95_ms:.2f} ms",
+        f"{row.fps:.1f}",
+        f"{row.cpu_ms:.1f} ms",
+        f"{mark}{row.cost_to_best:.3f}",
+        energy,
+    ]
