@@ -37,6 +37,8 @@ class Trial:
     """Lower is better; meaningless after a fault."""
     fault: str = ""
     """Why it may not win."""
+    slow: bool = False
+    """The fault is only that it was slow, which something else may have been the cause of."""
 
 
 @dataclass
@@ -97,6 +99,45 @@ def screen(
         names = "; ".join(candidate.describe() for candidate in untried)
         found.skipped.append(f"for want of time ({len(untried)}): {names}")
     return found
+
+
+def look_again(
+    found: Screening,
+    candidates: Sequence[Candidate],
+    measure: Callable[[Candidate], Trial],
+    *,
+    clock: Callable[[], float],
+    deadline: float,
+) -> None:
+    """Tries candidates once more, the most promising first; the better result stands.
+
+    Each was tried in a moment of its own, and what else ran in that moment can only have made it slower:
+    several threads lose most when another program takes one of their CPUs.
+
+    Args:
+        found: What came of them; changed.
+        candidates: Which of them.
+        measure: Tries one.
+        clock: Seconds; ``time.monotonic``, or a test's.
+        deadline: When to stop, on that clock.
+    """
+    trials = found.trials
+    promising = [c for c in candidates if not trials[c].fault or trials[c].slow]
+    promising.sort(key=lambda candidate: (trials[candidate].slow, trials[candidate].cost))
+    usual_s = 0.0
+    for candidate in promising:
+        started = clock()
+        if started + usual_s > deadline:
+            break
+        trial = measure(candidate)
+        if improves(trial, trials[candidate]):
+            trials[candidate] = trial
+        usual_s = max(usual_s, clock() - started)
+
+
+def improves(trial: Trial, before: Trial) -> bool:
+    """Whether a second trial says more for a candidate than the first."""
+    return not trial.fault and (bool(before.fault) or trial.cost < before.cost)
 
 
 def _plan(space: Space, found: Screening) -> Iterator[Candidate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -20,13 +21,13 @@ from yolo_edge.tuning.measure import Block, Network, Subject, frames_of_a_block,
 from yolo_edge.tuning.options import TuneOptions
 from yolo_edge.tuning.profile import TunedRow, Tuning
 from yolo_edge.tuning.race import MOST_ROUNDS, Lane, RaceResult, race, ranked
-from yolo_edge.tuning.screen import Screening, Space, Trial, screen
+from yolo_edge.tuning.screen import Screening, Space, Trial, improves, look_again, screen
 from yolo_edge.tuning.statistics import median, quantile
 
 SCREENING_SHARE = 0.6
 """Of the time; the rest is the race's."""
 
-FINAL_CUT = 1.25
+FINAL_CUT = 1.5
 """Who costs at most this many times the best of the screening enters the race."""
 
 MOST_FINALISTS = 6
@@ -136,13 +137,11 @@ class Tuner:
             EngineError: No candidate passed.
         """
         self._end = self._clock() + self.options.budget_s
-        screen(
-            self._space,
-            self._try,
-            clock=self._clock,
-            deadline=self._end - self.options.budget_s * (1 - SCREENING_SHARE),
-            result=self.screening,
-        )
+        deadline = self._end - self.options.budget_s * (1 - SCREENING_SHARE)
+        screen(self._space, self._try, clock=self._clock, deadline=deadline, result=self.screening)
+        near = self._finalists()
+        others = [candidate for candidate in self.screening.trials if candidate not in near]
+        look_again(self.screening, others, self._try, clock=self._clock, deadline=deadline)
         finalists = self._finalists()
         if not finalists:
             faults = "; ".join(f"{row.candidate.describe()}: {row.fault}" for row in self._rows.values())
@@ -233,24 +232,29 @@ class Tuner:
         )
 
     def _try(self, candidate: Candidate) -> Trial:
-        """Loads, checks, warms up and measures a candidate once."""
+        """Loads, checks, warms up and measures a candidate once; keeps the better of several times."""
         tried = len(self.screening.trials)
         self._progress.status(f"{candidate.describe()}: {tried} tried, {self._time_left()}")
-        row = self._rows.setdefault(candidate, Row(candidate))
+        row = Row(candidate)
+        trial = self._measure_once(row)
+        row.fault = trial.fault
+        before = self.screening.trials.get(candidate)
+        if before is None or improves(trial, before):
+            self._rows[candidate] = row
+        return trial
+
+    def _measure_once(self, row: Row) -> Trial:
         try:
-            with self._open(candidate) as subject:
+            with self._open(row.candidate) as subject:
                 if hopeless := self._probe(subject):
-                    row.fault = hopeless
-                    return Trial(0.0, hopeless)
+                    return Trial(math.inf, hopeless, slow=True)
                 verdict = subject.check()
                 frame_ms = self._warm_up(subject)
                 block = self._measure(subject, frames_of_a_block(frame_ms, _SCREEN_BLOCK_S))
         except EngineError as error:
-            row.fault = str(error)
-            return Trial(0.0, row.fault)
+            return Trial(math.inf, str(error))
         row.blocks.append(block)
-        row.fault = verdict.reason
-        return Trial(self._cost(block), row.fault)
+        return Trial(self._cost(block), verdict.reason)
 
     def _probe(self, subject: Subject) -> str:
         """Why a candidate is so slow that measuring it would waste the time of others, or nothing."""

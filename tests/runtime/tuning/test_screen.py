@@ -6,7 +6,7 @@ import pytest
 
 from yolo_edge._core import CpuSet
 from yolo_edge.tuning.candidates import Candidate, CpuChoice, Runtime
-from yolo_edge.tuning.screen import Screening, Space, Trial, screen
+from yolo_edge.tuning.screen import Screening, Space, Trial, look_again, screen
 
 FAST = Runtime("onnxruntime", False, ("fp32",))
 NEAR = Runtime("ncnn", True, ("fp32", "bf16"))
@@ -105,6 +105,36 @@ def test_for_want_of_time(seconds: float, count: int) -> None:
     assert bool(named) == (seconds < 100)
     if named:
         assert "1 thread on CPUs 4-7" in named[0]
+
+
+def test_a_second_look() -> None:
+    """The first look at four threads was disturbed, one was hopeless then, one lost boxes."""
+    four, two, one = (Candidate("ncnn", True, "fp32", threads, "4-7") for threads in (4, 2, 1))
+    wrong = Candidate("ncnn", True, "bf16", 4, "4-7")
+    found = Screening(
+        {
+            four: Trial(30.0),
+            two: Trial(float("inf"), "hopeless", slow=True),
+            one: Trial(20.0),
+            wrong: Trial(5.0, "boxes"),
+        }
+    )
+    looked = []
+
+    def measure(candidate: Candidate) -> Trial:
+        looked.append(candidate)
+        clock.now += 1.0
+        return Trial({four: 10.0, two: 13.0, one: 21.0}[candidate])
+
+    clock = Clock()
+    look_again(found, list(found.trials), measure, clock=clock, deadline=clock.now + 10)
+    assert looked == [one, four, two]
+    assert [found.cost(candidate) for candidate in (four, two, one)] == [10.0, 13.0, 20.0]
+    assert found.best() == four
+    assert found.trials[wrong].fault == "boxes"
+    looked.clear()
+    look_again(found, [four, two, one], measure, clock=clock, deadline=clock.now + 1.5)
+    assert looked == [four], "the time is up"
 
 
 def test_workers_only_where_they_may_win() -> None:
