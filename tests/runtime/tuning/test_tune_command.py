@@ -80,6 +80,26 @@ def test_no_flag_is_overruled(
     assert runs in model
 
 
+@pytest.mark.parametrize(
+    ("flags", "engines"),
+    [
+        pytest.param([], 2, id="nothing fixed"),
+        pytest.param(["--workers", 1], 1, id="one"),
+        pytest.param(["--workers", 2], 2, id="two"),
+    ],
+)
+def test_several_workers(
+    yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path, flags: list[object], engines: int
+) -> None:
+    rows = [Candidate("ncnn", False, "bf16", 1, CPUS, workers=2), Candidate("ncnn", False, "bf16", 1, CPUS)]
+    tuning = profiles.tuning(load_bundle(tiny_bundle), rows, "throughput")
+    profiles.store(tiny_bundle, tmp_path, tuning)
+    done = yolo_edge("run", "--model", tiny_bundle, scenes, *flags, YOLO_EDGE_PROFILES=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert ", tuned for throughput on 2026-11-25" in done.stderr
+    assert done.stderr.count(" engine ncnn bf16, 1 threads on CPUs ") == engines
+
+
 def test_a_damaged_profile_is_a_warning(
     yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path
 ) -> None:
