@@ -1,6 +1,7 @@
-"""Detect objects in images, folders, videos and cameras.
+"""Detect objects in images, folders, videos, cameras and streams.
 
-SOURCE is an image, a folder, a glob pattern, a video file, camN or /dev/videoN; several run at the same time.
+SOURCE is an image, a folder, a glob pattern, a video file, camN or /dev/videoN, an rtsp:// or http:// URL,
+gst:PIPELINE, rpicam: or rpicam:OPTIONS; several run at the same time.
 Results go to the outputs that are asked for; without one, each frame with detections is a line on stdout.
 """
 
@@ -26,6 +27,7 @@ from yolo_edge.commands.arguments import (
     split_list,
 )
 from yolo_edge.commands.import_arguments import add_import_facts, open_model
+from yolo_edge.commands.source_arguments import add_capture, capture_options
 from yolo_edge.commands.tuned_engine import use_tuning
 from yolo_edge.options import FILES_AT_ONCE, DetectOptions
 
@@ -74,6 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="video files to read at the same time; 1 runs one after the other (default: %(default)s)",
     )
+    add_capture(parser)
     outputs = parser.add_argument_group("outputs")
     outputs.add_argument(
         "--save", metavar="DIR", type=Path, help="annotated images and video (.mp4; .mkv without PyAV)"
@@ -126,7 +129,7 @@ def execute(args: argparse.Namespace) -> int:
                 use_tuning(args, bundle, progress)
                 plan = plan_cpus(**cpu_arguments(args))
                 plans = plan_workers(plan, 1 if args.workers is None else args.workers, args.threads)
-                sources = open_sources(args.sources, args.every, plan.other_cpus)
+                sources = open_sources(args.sources, args.every, plan.other_cpus, capture_options(args))
                 opened = stack.enter_context(ExitStack())
                 for source in sources:
                     opened.callback(source.close)

@@ -1,4 +1,4 @@
-"""Where frames come from: images, folders, globs, video files and cameras.
+"""Where frames come from: images, folders, globs, video files, cameras and streams.
 
 To add a kind: a file here with a :class:`~yolo_edge.sources.base.Source`, and its place in
 :func:`open_sources`, which alone decides what a source's name means.
@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import glob
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yolo_edge.errors import SourceError
 from yolo_edge.sources.base import FailedFrame, Frame, Source
+from yolo_edge.sources.capture_options import CaptureOptions
+from yolo_edge.sources.credentials import redact
 
 if TYPE_CHECKING:
     from yolo_edge._core import CpuSet
     from yolo_edge.sources.images import ImagesSource
 
-__all__ = ["FailedFrame", "Frame", "Source", "open_source", "open_sources", "redact"]
+__all__ = ["CaptureOptions", "FailedFrame", "Frame", "Source", "open_source", "open_sources", "redact"]
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
@@ -31,21 +33,45 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
-def open_sources(specs: Iterable[str], every: int = 1, capture_cpus: CpuSet | None = None) -> list[Source]:
+KINDS = "an image, a folder, a glob pattern, a video file, camN, an rtsp:// or http:// URL, gst: or rpicam:"
+"""What a source may be, for messages."""
+
+_LIVE = re.compile(
+    r"(?P<camera>(?:cam|/dev/video)(?P<index>\d+))|(?P<rtsp>rtsps?://.*)|(?P<http>https?://.*)"
+    r"|gst:(?P<gst>.*)|rpicam:(?P<rpicam>.*)",
+    re.DOTALL,
+)
+
+
+def open_sources(
+    specs: Iterable[str],
+    every: int = 1,
+    capture_cpus: CpuSet | None = None,
+    capture: CaptureOptions | None = None,
+) -> list[Source]:
     """Opens what the user named.
 
     Args:
-        specs: Each a path of an image, video or folder, a glob pattern, ``camN`` or ``/dev/videoN``.
+        specs: Each a path of an image, video or folder, a glob pattern, ``camN`` or ``/dev/videoN``, an
+            ``rtsp://``, ``rtsps://``, ``http://`` or ``https://`` URL, ``gst:PIPELINE``, ``rpicam:`` or
+            ``rpicam:OPTIONS``.
         every: Yield only each N-th frame of a source, the first included.
         capture_cpus: CPUs that the thread which reads a camera is bound to; None binds nothing.
+        capture: How cameras and streams are opened; None means the defaults.
 
     Returns:
-        The sources in that order; images that follow each other form one source.
+        The sources in that order; images that follow each other form one source. A stream that cannot be
+        reached is no error here: it is reported when it is read, and tried again.
 
     Raises:
-        ValueError: ``every`` is not a whole number of at least 1.
+        ValueError: ``every`` is not a whole number of at least 1, or ``capture`` asks for something that none
+            of the sources has.
         SourceError: A name that stands for nothing readable. Nothing stays open.
+        MissingExtraError: A kind of source that needs a package which is not installed.
     """
+    specs = list(specs)
+    options = capture if capture is not None else CaptureOptions()
+    _check_options(options, specs)
     if every < 1:
         raise ValueError(f"every is {every}; it must be a whole number of at least 1")
     sources: list[Source] = []
@@ -58,10 +84,10 @@ def open_sources(specs: Iterable[str], every: int = 1, capture_cpus: CpuSet | No
 
     try:
         for spec in specs:
-            camera = re.fullmatch(r"(?:cam|/dev/video)(\d+)", spec)
-            if camera:
+            live = _LIVE.fullmatch(spec)
+            if live:
                 flush_images()
-                sources.append(_camera(int(camera[1]), every, capture_cpus))
+                sources.append(_live(live, options, every, capture_cpus))
                 continue
             for path in _paths(spec):
                 if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -77,31 +103,26 @@ def open_sources(specs: Iterable[str], every: int = 1, capture_cpus: CpuSet | No
     return sources
 
 
-def open_source(source: Any, every: int = 1) -> list[Source]:
+def open_source(source: Any, every: int = 1, capture: CaptureOptions | None = None) -> list[Source]:
     """Opens what a program named: one name, several, or images as arrays.
 
     Raises:
         ValueError, SourceError: As :func:`open_sources`.
     """
     if isinstance(source, str):
-        return open_sources([source], every)
+        return open_sources([source], every, capture=capture)
     if isinstance(source, (list, tuple)) and source and all(isinstance(entry, str) for entry in source):
-        return open_sources(list(source), every)
+        return open_sources(list(source), every, capture=capture)
     from yolo_edge.sources.arrays import ArraySource
 
     return [ArraySource(source, every)]
 
 
-def redact(text: str) -> str:
-    """Replaces the credentials of every URL in a text by ``***``."""
-    return re.sub(r"(\w+://)[^/@\s]+@", r"\1***@", text)
-
-
 def _paths(spec: str) -> list[Path]:
     if re.match(r"\w+://", spec):
+        scheme = spec.split(":", 1)[0]
         raise SourceError(
-            f"{redact(spec)}: network streams are not supported by this version; "
-            "give an image, a folder, a glob pattern, a video file or camN"
+            f"{redact(spec)}: {scheme}:// is not supported; a stream has rtsp, rtsps, http or https"
         )
     path = Path(spec)
     if path.is_dir():
@@ -120,10 +141,7 @@ def _paths(spec: str) -> list[Path]:
         if not found:
             raise SourceError(f"{spec}: no file matches this pattern")
         return found
-    raise SourceError(
-        f"{spec}: no such file or folder "
-        "(a source is an image, a folder, a glob pattern, a video file or camN)"
-    )
+    raise SourceError(f"{spec}: no such file or folder (a source is {KINDS})")
 
 
 def _images(paths: list[Path], every: int) -> ImagesSource:
@@ -138,7 +156,45 @@ def _video(path: Path, every: int) -> Source:
     return VideoSource(path, every)
 
 
-def _camera(index: int, every: int, cpus: CpuSet | None) -> Source:
-    from yolo_edge.sources.camera import CameraSource
+def _live(spec: re.Match[str], options: CaptureOptions, every: int, cpus: CpuSet | None) -> Source:
+    if spec["camera"] is not None:
+        from yolo_edge.sources.camera import CameraSource
 
-    return CameraSource(index, every, cpus)
+        return CameraSource(int(spec["index"]), options, every, cpus)
+    if spec["rtsp"] is not None:
+        from yolo_edge.sources.stream import RtspSource
+
+        return RtspSource(spec["rtsp"], options, every, cpus)
+    if spec["http"] is not None:
+        from yolo_edge.sources.http_stream import HttpSource
+
+        return HttpSource(spec["http"], options, every, cpus)
+    if spec["gst"] is not None:
+        from yolo_edge.sources.gstreamer import GstreamerSource
+
+        return GstreamerSource(spec["gst"], options, every, cpus)
+    from yolo_edge.sources.rpicam import RpicamSource
+
+    return RpicamSource(spec["rpicam"], options, every, cpus)
+
+
+def _check_options(options: CaptureOptions, specs: Sequence[str]) -> None:
+    """Refuses what no source of the run can be asked for, rather than ignoring it.
+
+    Raises:
+        ValueError: With all of it.
+    """
+    defaults = CaptureOptions()
+    kinds = {match.lastgroup for match in map(_LIVE.fullmatch, specs) if match}
+    wrong = [
+        f"{text} is for {names}, and there is none"
+        for field, text, names, takers in (
+            ("size_wh", "a size", "camN and rpicam:", {"camera", "index", "rpicam"}),
+            ("fps", "a frame rate", "camN and rpicam:", {"camera", "index", "rpicam"}),
+            ("pixel_format", "a format", "camN", {"camera", "index"}),
+            ("rtsp_transport", "an RTSP transport", "rtsp:// sources", {"rtsp"}),
+        )
+        if getattr(options, field) != getattr(defaults, field) and not kinds & takers
+    ]
+    if wrong:
+        raise ValueError("; ".join(wrong))

@@ -78,6 +78,8 @@ class Source(ABC):
     """Nominal frames per second, None for images."""
     dropped: int = 0
     """Frames that a live source dropped so far."""
+    damaged: int = 0
+    """Frames that a live source left out so far because they are damaged, or build on a damaged one."""
 
     @abstractmethod
     def __iter__(self) -> Iterator[FrameOrFailure]:

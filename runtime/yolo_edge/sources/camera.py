@@ -3,128 +3,109 @@
 from __future__ import annotations
 
 import re
-import threading
-import time
-from collections.abc import Iterator
+import warnings
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from yolo_edge._core import CpuSet, bind_current_thread
+from yolo_edge._core import CpuSet
 from yolo_edge.errors import SourceError
 from yolo_edge.packages import require_cv2
-from yolo_edge.sources.base import FailedFrame, Frame, FrameOrFailure, Source
+from yolo_edge.sources.capture_options import CaptureOptions
+from yolo_edge.sources.live import Connection, LiveSource
+from yolo_edge.sources.opencv_capture import OpenCvConnection, plausible_fps
+from yolo_edge.sources.reconnect import StreamLost
 
-STALL_TIMEOUT_S = 10.0
-"""A camera that delivers nothing for so long has failed."""
+OLDEST_PICTURE_S = 60.0
+"""A driver's time stamp that is older is not on our clock."""
 
 
-class CameraSource(Source):
-    """A camera; yields the newest frame and counts those that were overtaken.
+class CameraSource(LiveSource):
+    """A USB camera, or whatever else has a ``/dev/videoN``.
 
     Args:
         index: N of ``/dev/videoN``.
+        options: Size, frame rate and pixel format asked of the driver; time-outs and retries.
         every: Take only each N-th frame.
         cpus: CPUs that the capturing thread is bound to; None binds nothing.
 
     Raises:
-        SourceError: No such camera; the message lists the devices there are.
+        SourceError: No such camera; the message lists the devices there are. One that is unplugged later is
+            tried again.
     """
 
-    live: ClassVar[bool] = True
+    def __init__(
+        self, index: int, options: CaptureOptions, every: int = 1, cpus: CpuSet | None = None
+    ) -> None:
+        super().__init__(f"cam{index}", options, every, cpus)
+        self._cv2 = require_cv2("reading cameras")
+        self._path = Path(f"/dev/video{index}")
+        self._number = index
+        try:
+            self._first: Any = self._open()
+        except StreamLost as lost:
+            raise SourceError(f"{self.name}: {lost}") from None
+        for text in self._differences(self._first):
+            warnings.warn(f"{self.name}: {text}", UserWarning, stacklevel=2)
+        self.start()
 
-    def __init__(self, index: int, every: int = 1, cpus: CpuSet | None = None) -> None:
-        self.name = f"cam{index}"
-        self.frame_count = None
-        device = Path(f"/dev/video{index}")
-        if not device.exists():
-            raise SourceError(f"{self.name}: there is no {device}; {_present()}")
-        cv2 = require_cv2("reading cameras")
-        self._capture = cv2.VideoCapture(index, cv2.CAP_V4L2)
-        if not self._capture.isOpened():
-            raise SourceError(
-                f"{self.name}: {device} does not open (in use by another program, no permission, "
+    def connect(self) -> Connection:
+        capture, self._first = self._first, None
+        if capture is None:
+            capture = self._open()
+        fps = plausible_fps(float(capture.get(self._cv2.CAP_PROP_FPS)))
+
+        def captured(now: float) -> float:
+            # OpenCV's V4L2 gives the driver's time stamp, which is on CLOCK_MONOTONIC with most drivers.
+            taken = float(capture.get(self._cv2.CAP_PROP_POS_MSEC)) / 1e3
+            return taken if now - OLDEST_PICTURE_S < taken <= now else now
+
+        return OpenCvConnection(capture, fps, "stopped delivering frames", captured)
+
+    def close(self) -> None:
+        super().close()
+        if self._first is not None:
+            self._first.release()
+
+    def _open(self) -> Any:
+        if not self._path.exists():
+            raise StreamLost(f"there is no {self._path}; {_present()}")
+        cv2, options = self._cv2, self.options
+        capture = cv2.VideoCapture(self._number, cv2.CAP_V4L2)
+        if not capture.isOpened():
+            raise StreamLost(
+                f"{self._path} does not open (in use by another program, no permission, "
                 f"or not a capture device); {_present()}"
             )
-        fps = float(self._capture.get(cv2.CAP_PROP_FPS))
-        self.fps = fps if 0 < fps < 1000 else None
-        self._every = every
-        self._cpus = cpus
-        self._newest = NewestFrame()
-        self._thread = threading.Thread(
-            target=self._capture_frames, name=f"yolo-edge-{self.name}", daemon=True
-        )
-        self._thread.start()
+        # The format first: the sizes and rates that a driver offers depend on it.
+        if options.pixel_format is not None:
+            capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter_fourcc(*options.pixel_format))
+        if options.size_wh is not None:
+            capture.set(cv2.CAP_PROP_FRAME_WIDTH, options.size_wh[0])
+            capture.set(cv2.CAP_PROP_FRAME_HEIGHT, options.size_wh[1])
+        if options.fps is not None:
+            capture.set(cv2.CAP_PROP_FPS, options.fps)
+        return capture
 
-    def __iter__(self) -> Iterator[FrameOrFailure]:
-        while True:
-            item = self._newest.get(STALL_TIMEOUT_S)
-            self.dropped = self._newest.dropped
-            if item is None:
-                error = f"{self.name}: no frame for {STALL_TIMEOUT_S:.0f} s"
-                item = FailedFrame(self.name, self._newest.put_count, time.time(), error)
-            yield item
-            if isinstance(item, FailedFrame):
-                return
-
-    def close(self) -> None:
-        if not self._newest.closed:
-            self._newest.close()
-            self._thread.join(timeout=STALL_TIMEOUT_S)
-            self._capture.release()
-
-    def _capture_frames(self) -> None:
-        if self._cpus is not None:
-            bind_current_thread(self._cpus)
-        started, index = time.monotonic(), 0
-        while not self._newest.closed:
-            read, image = self._capture.read()
-            wall, clock = time.time(), time.monotonic()
-            if not read:
-                self._newest.put(
-                    FailedFrame(self.name, index, wall, f"{self.name}: stopped delivering frames")
-                )
-                return
-            if index % self._every == 0:
-                self._newest.put(Frame(image, self.name, index, clock - started, wall, clock, fps=self.fps))
-            index += 1
-
-
-class NewestFrame:
-    """A place for one item: a newer one replaces what nobody has taken yet."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._item: FrameOrFailure | None = None
-        self.put_count = 0
-        self.dropped = 0
-        self.closed = False
-
-    def put(self, item: FrameOrFailure) -> None:
-        """Leaves an item, which replaces one not yet taken."""
-        with self._changed:
-            self.put_count += 1
-            if self._item is not None:
-                self.dropped += 1
-            self._item = item
-            self._changed.notify()
-
-    def get(self, timeout_s: float) -> FrameOrFailure | None:
-        """Takes the newest item; None when there was none in time or the place was closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._item is not None or self.closed, timeout_s)
-            item, self._item = self._item, None
-            return item
-
-    def close(self) -> None:
-        """Wakes whoever waits."""
-        with self._changed:
-            self.closed = True
-            self._changed.notify_all()
+    def _differences(self, capture: Any) -> list[str]:
+        """What the driver gave instead of what was asked for."""
+        cv2, options, found = self._cv2, self.options, []
+        size = (int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+        if options.size_wh is not None and size != options.size_wh:
+            asked = f"{options.size_wh[0]}x{options.size_wh[1]}"
+            found.append(f"size {asked} was asked for, the driver gives {size[0]}x{size[1]}")
+        fps = float(capture.get(cv2.CAP_PROP_FPS))
+        if options.fps is not None and abs(fps - options.fps) > 0.01 * options.fps:
+            found.append(f"{options.fps:g} frames per second were asked for, the driver gives {fps:g}")
+        fourcc = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little", signed=False)
+        shown = fourcc.decode("ascii", "replace").strip("\0 ")
+        if options.pixel_format is not None and shown != options.pixel_format.strip():
+            found.append(f"format {options.pixel_format} was asked for, the driver gives {shown or 'none'}")
+        return found
 
 
 def camera_devices(root: Path = Path("/dev")) -> list[str]:
     """The V4L2 devices of this machine, by number."""
-    found: list[tuple[int, Any]] = []
+    found: list[tuple[int, Path]] = []
     for path in root.glob("video*"):
         if match := re.fullmatch(r"video(\d+)", path.name):
             found.append((int(match[1]), path))
