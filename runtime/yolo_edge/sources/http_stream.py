@@ -6,31 +6,23 @@ import contextlib
 import http.client
 import re
 import socket
-import ssl
 import time
-from base64 import b64encode
 from collections.abc import Iterator
-from urllib.parse import unquote, urljoin, urlsplit
-from urllib.request import (
-    AbstractDigestAuthHandler,
-    HTTPPasswordMgrWithDefaultRealm,
-    Request,
-    parse_http_list,
-    parse_keqv_list,
-)
+from urllib.parse import urljoin, urlsplit
 
 from yolo_edge._core import CpuSet
 from yolo_edge.errors import MissingExtraError
 from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.credentials import redact
+from yolo_edge.sources.http_auth import authorization, credentials
 from yolo_edge.sources.jpeg_stream import JpegSplitter, jpeg_picture
 from yolo_edge.sources.live import CaptureCounts, Connection, LiveSource, Picture
+from yolo_edge.sources.network import check_url, connect, network_error, refused
 from yolo_edge.sources.reconnect import StreamLost
-from yolo_edge.sources.stream import AvConnection, check_url, refused, resolve
+from yolo_edge.sources.stream import AvConnection
 from yolo_edge.sources.timeline import LagWatch, Timeline
 
 _MOST_REDIRECTS = 5
-_TIMEOUTS = (TimeoutError, socket.timeout)  # two until Python 3.10
 _TIMESTAMP = re.compile(rb"^X-Timestamp:\s*(\d+\.\d+)\s*$", re.IGNORECASE | re.MULTILINE)
 """Seconds, in the headers of a part; ustreamer and mjpg-streamer write it."""
 
@@ -121,10 +113,10 @@ class MjpegConnection(Connection):
         self._asked = time.monotonic()
         try:
             return self._answer.response.read1(1 << 16)
-        except _TIMEOUTS:
-            raise StreamLost(f"nothing came for {self._options.timeout_s:g} s") from None
-        except (OSError, http.client.HTTPException) as error:
-            raise _network_error(error) from None
+        except http.client.HTTPException:
+            raise StreamLost("the server ended the stream") from None
+        except OSError as error:
+            raise network_error(error, f"nothing came for {self._options.timeout_s:g} s") from None
 
 
 class _Answer:
@@ -149,67 +141,47 @@ def _get(url: str, options: CaptureOptions) -> _Answer:
     Raises:
         StreamLost: There is no such answer.
     """
-    authorization: str | None = None
-    user = urlsplit(url)
-    redirects = 0
+    user, header, redirects = credentials(url), None, 0
     while True:
-        answer = _request(url, authorization, options)
-        status = answer.response.status
+        answer = _request(url, header, options)
+        status, headers = answer.response.status, answer.response.headers
         if status == 200:
             return answer
-        headers = answer.response.headers
         answer.close()
-        if status in (301, 302, 303, 307, 308) and (target := headers.get("Location")):
+        if status in (301, 302, 303, 307, 308) and (location := headers.get("Location")):
+            target = urljoin(url, location)
             redirects += 1
-            target = urljoin(url, target)
             if redirects > _MOST_REDIRECTS or urlsplit(target).scheme not in ("http", "https"):
                 raise StreamLost(f"redirected too often, or elsewhere: {redact(target)}", needs_user=True)
-            if urlsplit(target).netloc.rpartition("@")[2] != urlsplit(url).netloc.rpartition("@")[2]:
-                authorization, user = None, urlsplit(target)  # the credentials are not for another server
-            url = target
+            if _place(target) != _place(url):
+                user = credentials(target)  # those at hand are for another server
+            url, header = target, None
             continue
-        if status == 401 and authorization is None and user.username is not None:
-            authorization = _authorization(url, headers.get_all("WWW-Authenticate") or [], user)
-            if authorization is not None:
+        if status == 401 and header is None and user is not None:
+            header = authorization("GET", _target(url), headers.get_all("WWW-Authenticate") or [], user)
+            if header is not None:
                 continue
         raise refused(status)
 
 
-def _request(url: str, authorization: str | None, options: CaptureOptions) -> _Answer:
-    resolve(url)
+def _request(url: str, header: str | None, options: CaptureOptions) -> _Answer:
     parts = urlsplit(url)
-    timeout_s = options.timeout_s
-    connection: http.client.HTTPConnection
-    if parts.scheme == "https":
-        context = ssl.create_default_context()
-        if not options.verify_tls:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        connection = http.client.HTTPSConnection(
-            parts.hostname or "", parts.port, timeout=timeout_s, context=context
-        )
-    else:
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=timeout_s)
+    tls = parts.scheme == "https"
+    opened = connect(parts.hostname or "", parts.port or (443 if tls else 80), options, tls=tls)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port)
+    connection.sock = opened
+    headers = {"User-Agent": "yolo-edge", "Accept": "*/*", "Connection": "close"}
+    if header is not None:
+        headers["Authorization"] = header
     try:
-        connection.connect()
-        opened = connection.sock
-        headers = {"User-Agent": "yolo-edge", "Accept": "*/*", "Connection": "close"}
-        if authorization:
-            headers["Authorization"] = authorization
         connection.request("GET", _target(url), headers=headers)
         return _Answer(connection.getresponse(), opened)
-    except _TIMEOUTS:
-        connection.close()
-        raise StreamLost(f"no answer for {timeout_s:g} s") from None
-    except ssl.SSLCertVerificationError as error:
-        connection.close()
-        raise StreamLost(
-            f"the server's certificate is not trusted ({error.verify_message}); --insecure takes it as it is",
-            needs_user=True,
-        ) from None
-    except (OSError, http.client.HTTPException) as error:
-        connection.close()
-        raise _network_error(error) from None
+    except http.client.HTTPException:
+        opened.close()
+        raise StreamLost("the server's answer is not HTTP") from None
+    except OSError as error:
+        opened.close()
+        raise network_error(error, f"no answer for {options.timeout_s:g} s") from None
 
 
 def _target(url: str) -> str:
@@ -217,31 +189,6 @@ def _target(url: str) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def _authorization(url: str, challenges: list[str], user: object) -> str | None:
-    """The header that answers a challenge; None when it asks for something unknown."""
-    name = unquote(getattr(user, "username", None) or "")
-    password = unquote(getattr(user, "password", None) or "")
-    for challenge in challenges:
-        scheme, _, fields = challenge.partition(" ")
-        if scheme.lower() == "digest":
-            passwords = HTTPPasswordMgrWithDefaultRealm()
-            parts = urlsplit(url)
-            plain = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{_target(url)}"
-            passwords.add_password(None, plain, name, password)
-            asked = parse_keqv_list(parse_http_list(fields))
-            answer = AbstractDigestAuthHandler(passwords).get_authorization(Request(plain), asked)
-            if answer:
-                return f"Digest {answer}"
-    if any(challenge.lower().startswith("basic") for challenge in challenges):
-        return "Basic " + b64encode(f"{name}:{password}".encode()).decode()
-    return None
-
-
-def _network_error(error: Exception) -> StreamLost:
-    if isinstance(error, ConnectionRefusedError):
-        return StreamLost("connection refused: nothing listens on this port")
-    if isinstance(error, (ConnectionError, http.client.IncompleteRead)):
-        return StreamLost("the server ended the stream")
-    if isinstance(error, OSError):
-        return StreamLost((error.strerror or str(error)).lower())
-    return StreamLost("the server's answer is not HTTP")
+def _place(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc.rpartition("@")[2]

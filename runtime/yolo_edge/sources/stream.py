@@ -1,4 +1,4 @@
-"""RTSP and video over HTTP, through PyAV."""
+"""RTSP cameras, and everything that PyAV decodes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fractions import Fraction
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,18 +16,22 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge._core import CpuSet
-from yolo_edge.errors import SourceError
 from yolo_edge.packages import require
 from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.credentials import redact
 from yolo_edge.sources.live import CaptureCounts, Connection, LiveSource, Picture
+from yolo_edge.sources.network import check_url, refused
 from yolo_edge.sources.reconnect import StreamLost
+from yolo_edge.sources.rtp import Depacketizer, described_parameters, parse_rtp
+from yolo_edge.sources.rtsp import RtspClient, VideoDescription
 from yolo_edge.sources.timeline import DRAINED_S, LagWatch, Timeline
 
 SETTLE_S = 1.0
 """How long a connection may bring what had been waiting for it before its frames are handed on."""
+_CODECS = {"H264": "h264", "H265": "hevc"}
+"""Codecs that are received here, by their names in RTP; libav receives the others, and all over UDP."""
 _HELD_BACK = frozenset({"h264", "hevc", "mpeg4"})
-"""Codecs for which FFmpeg's RTSP reader gives out a frame only when the next one begins (libavformat's
+"""Codecs for which libav's RTSP reader gives out a frame only when the next one begins (libavformat's
 rtpdec_h264.c, rtpdec_hevc.c, rtpdec_mpeg4.c: ``need_parsing = AVSTREAM_PARSE_FULL``)."""
 
 
@@ -52,7 +57,123 @@ class RtspSource(LiveSource):
         self.start()
 
     def connect(self) -> Connection:
+        if self.options.rtsp_transport == "tcp":
+            client = RtspClient(self._url, self.options)
+            try:
+                video = client.describe()
+                if video.codec in _CODECS:
+                    client.play(video)
+                    return RtspConnection(client, video, self.options, self.counts)
+            except BaseException:
+                client.close()
+                raise
+            client.close()
         return AvConnection(self._url, self.options, self.counts)
+
+
+class VideoDecoder:
+    """Decodes, and gives out whole pictures only.
+
+    After a loss, and at the start, nothing is decoded until the next picture that stands for itself: what
+    builds on a missing picture is grey or smeared, and no decoder flags it.
+
+    Args:
+        decoder: PyAV's.
+        counts: Damaged pictures are counted here.
+    """
+
+    def __init__(self, decoder: Any, counts: CaptureCounts) -> None:
+        self._av = require_av("this stream")
+        self._decoder = decoder
+        self._counts = counts
+        self.waiting_for_key = True
+        decoder.thread_type = "SLICE"  # threads by frame would hold back as many frames
+
+    def lose(self) -> None:
+        """Something is missing: the next pictures build on it."""
+        self.waiting_for_key = True
+
+    def decode(self, packet: Any, is_key: bool) -> Iterator[Any]:
+        """Yields what a packet gives."""
+        if self.waiting_for_key:
+            if not is_key:
+                self._counts.damaged += 1
+                return
+            self._decoder.flush_buffers()
+            self.waiting_for_key = False
+        try:
+            frames = self._decoder.decode(packet)
+        except self._av.error.FFmpegError:  # counted; the stream goes on with its next key frame
+            self._counts.damaged += 1
+            self.waiting_for_key = True
+            return
+        for frame in frames:
+            if frame.is_corrupt or self.waiting_for_key:
+                self._counts.damaged += 1
+                self.waiting_for_key = True
+            else:
+                yield frame
+
+
+class RtspConnection(Connection):
+    """H.264 or H.265 over RTSP in one TCP connection.
+
+    Received here rather than by libav, which tells neither when a picture's first packet came nor that one is
+    missing, and which gives out a picture only when the next one begins.
+
+    Args:
+        client: It plays already.
+        video: What comes.
+        options: Time-outs.
+        counts: What is left out is counted here.
+    """
+
+    def __init__(
+        self, client: RtspClient, video: VideoDescription, options: CaptureOptions, counts: CaptureCounts
+    ) -> None:
+        self._av = require_av("RTSP")
+        self._client = client
+        self._video = video
+        self._options = options
+        self._counts = counts
+        self.fps = video.fps
+
+    def pictures(self) -> Iterator[Picture]:
+        codec, counts, timeout_s = _CODECS[self._video.codec], self._counts, self._options.timeout_s
+        parameters = described_parameters(codec, self._video.format_parameters)
+        units, time_base = Depacketizer(codec, parameters), Fraction(1, self._video.clock_hz)
+        decoder = VideoDecoder(self._av.CodecContext.create(codec, "r"), counts)
+        timeline, lag_watch = Timeline(), LagWatch(self._options.max_lag_s)
+        last_picture = time.monotonic()
+        for data, arrived, waited_s in self._client.packets():
+            if arrived - last_picture > timeout_s:
+                missing = "key frame" if decoder.waiting_for_key else "whole frame"
+                raise StreamLost(f"data comes, but no {missing} for {timeout_s:g} s")
+            packet = parse_rtp(data)
+            if packet is None or packet.payload_type != self._video.payload_type:
+                continue
+            for unit in units.feed(packet, arrived):
+                presented_s = float(unit.timestamp * time_base)
+                timeline.observe(presented_s, unit.arrived)
+                lag_s = unit.arrived - timeline.captured(presented_s, unit.arrived)
+                if unit.after_loss:
+                    decoder.lose()
+                if lag_watch.too_late(lag_s, waited_s, arrived):
+                    counts.late += 1
+                    decoder.lose()
+                    last_picture = arrived
+                    continue
+                compressed = self._av.Packet(unit.data)
+                compressed.pts, compressed.time_base = unit.timestamp, time_base
+                for frame in decoder.decode(compressed, unit.is_key):
+                    last_picture = arrived
+                    yield _picture(frame, time_base, timeline, arrived)
+
+    def interrupt(self) -> None:
+        self._client.interrupt()
+
+    def close(self) -> None:
+        self._client.close()
 
 
 class AvConnection(Connection):
@@ -71,37 +192,46 @@ class AvConnection(Connection):
         self._av = av = require_av("this stream")
         self._options = options
         self._counts = counts
-        resolve(url)
-        timeout_s = options.timeout_s
+        _resolve(url)
+        silence = f"no answer for {options.timeout_s:g} s"
+        timeouts = (options.timeout_s, options.timeout_s)
         try:
-            self._container = av.open(url, options=_av_options(url, options), timeout=(timeout_s, timeout_s))
+            self._container = av.open(url, options=_av_options(url, options), timeout=timeouts)
         except av.error.FFmpegError as error:
-            raise explain(av, error, f"no answer for {timeout_s:g} s") from None
-        if not self._container.streams.video:
+            raise explain(av, error, silence) from None
+        try:
+            self._look()
+        except BaseException:
             self._container.close()
+            raise
+
+    def _look(self) -> None:
+        """At what was opened.
+
+        Raises:
+            StreamLost: It is no live video.
+        """
+        container = self._container
+        if not container.streams.video:
             raise StreamLost("the stream has no video", needs_user=True)
-        if self._container.duration is not None and self._container.format.name != "rtsp":
-            seconds = self._container.duration / av.time_base
-            self._container.close()
-            raise StreamLost(
-                f"this is a file of {seconds:.1f} s, not a live stream; download it and give its path",
-                final=True,
-            )
-        self._stream = self._container.streams.video[0]
-        decoder = self._stream.codec_context
-        if decoder is None:
-            self._container.close()
-            raise StreamLost("the video's codec is not known to PyAV", final=True)
-        decoder.thread_type = "SLICE"  # threads by frame would hold back as many frames
+        is_rtsp = container.format.name == "rtsp"
+        if container.duration is not None and not is_rtsp:
+            seconds = container.duration / self._av.time_base
+            reason = f"this is a file of {seconds:.1f} s, not a live stream; download it and give its path"
+            raise StreamLost(reason, final=True)
+        self._stream = container.streams.video[0]
+        context = self._stream.codec_context
+        if context is None:
+            raise StreamLost("PyAV does not know the video's codec", final=True)
         rate = self._stream.average_rate or self._stream.guessed_rate
         self.fps = float(rate) if rate and 0 < rate < 1000 else None
-        self._holds_back = self._container.format.name == "rtsp" and decoder.name in _HELD_BACK
+        self._holds_back = is_rtsp and context.name in _HELD_BACK
+        self._decoder = VideoDecoder(context, self._counts)
 
     def pictures(self) -> Iterator[Picture]:
-        av, counts, timeout_s = self._av, self._counts, self._options.timeout_s
-        decoder = self._stream.codec_context
+        av, counts, decoder, timeout_s = self._av, self._counts, self._decoder, self._options.timeout_s
         timeline, lag_watch = Timeline(), LagWatch(self._options.max_lag_s)
-        waiting_for_key, settled = True, False
+        settled = False
         packets = self._container.demux(self._stream)
         opened = arrived = last_picture = time.monotonic()
         while True:
@@ -115,52 +245,39 @@ class AvConnection(Connection):
             arrived = time.monotonic()
             if not self._holds_back:
                 began = arrived
+            if arrived - last_picture > timeout_s:
+                missing = "key frame" if decoder.waiting_for_key else "whole frame"
+                raise StreamLost(f"data comes, but no {missing} for {timeout_s:g} s")
+            # What waited while it was opened comes at once, and says nothing about the present.
             settled = settled or arrived - asked > DRAINED_S or arrived - opened > SETTLE_S
-            lag_s = 0.0
             if packet.pts is not None:
                 presented_s = float(packet.pts * packet.time_base)
                 timeline.observe(presented_s, began)
                 lag_s = began - timeline.captured(presented_s, began)
-            if arrived - last_picture > timeout_s:
-                missing = "key frame" if waiting_for_key else "whole frame"
-                raise StreamLost(f"data comes, but no {missing} for {timeout_s:g} s")
-            if lag_watch.too_late(lag_s, arrived - asked, arrived):
-                counts.late += 1
-                waiting_for_key = True
-                last_picture = arrived
-                continue
-            if packet.is_corrupt or (waiting_for_key and not packet.is_keyframe):
-                counts.damaged += 1
-                waiting_for_key = True
-                continue
-            if waiting_for_key:
-                decoder.flush_buffers()
-                waiting_for_key = False
-            try:
-                frames = packet.decode()
-            except av.error.FFmpegError:  # counted; the stream goes on with its next key frame
-                frames, waiting_for_key = [], True
-                counts.damaged += 1
-            for frame in frames:
-                # What follows builds on the damaged one, unflagged.
-                if frame.is_corrupt or waiting_for_key:
-                    counts.damaged += 1
-                    waiting_for_key = True
+                if lag_watch.too_late(lag_s, arrived - asked, arrived):
+                    counts.late += 1
+                    decoder.lose()
+                    last_picture = arrived
                     continue
+            if packet.is_corrupt:
+                decoder.lose()
+            for frame in decoder.decode(packet, packet.is_keyframe and not packet.is_corrupt):
                 last_picture = arrived
                 if settled:
-                    yield Picture(self._captured(frame, timeline, began), _converter(frame))
+                    yield _picture(frame, frame.time_base, timeline, began)
 
     def close(self) -> None:
         self._container.close()
 
-    def _captured(self, frame: Any, timeline: Timeline, began: float) -> float:
-        if frame.pts is None or frame.time_base is None:
-            return began
-        return timeline.captured(float(frame.pts * frame.time_base), began)
+
+def _picture(frame: Any, time_base: Fraction | None, timeline: Timeline, arrived: float) -> Picture:
+    captured = arrived
+    if frame.pts is not None and time_base is not None:
+        captured = timeline.captured(float(frame.pts * time_base), arrived)
+    return Picture(captured, _converter(frame))
 
 
-def _converter(frame: Any) -> Any:
+def _converter(frame: Any) -> Callable[[], npt.NDArray[np.uint8]]:
     def to_bgr() -> npt.NDArray[np.uint8]:
         image: npt.NDArray[np.uint8] = frame.to_ndarray(format="bgr24")
         return image
@@ -173,25 +290,7 @@ def require_av(purpose: str) -> ModuleType:
     return require("av", f"reading {purpose}", "pip install 'yolo-edge[stream]' (or pip install av)")
 
 
-def check_url(url: str) -> None:
-    """Looks at an URL without connecting.
-
-    Raises:
-        SourceError: It has no host, or its port is no number.
-    """
-    try:
-        parts = urlsplit(url)
-        port_ok = parts.port is None or parts.port > 0
-    except ValueError:
-        port_ok = False
-    if not port_ok or not parts.hostname:
-        raise SourceError(
-            f"{redact(url)}: not an URL with a host; it looks like rtsp://NAME:PASSWORD@HOST:PORT/PATH "
-            "(write @ / ? # in a password as %40 %2F %3F %23)"
-        )
-
-
-def resolve(url: str) -> None:
+def _resolve(url: str) -> None:
     """Looks the host up, for libav does not tell an unknown host from other failures.
 
     Raises:
@@ -202,17 +301,6 @@ def resolve(url: str) -> None:
         socket.getaddrinfo(host, None)
     except OSError as error:
         raise StreamLost(f"unknown host {host} ({error.strerror or error})") from None
-
-
-def refused(status: int) -> StreamLost:
-    """What an HTTP or RTSP status means for the user."""
-    if status == 401:
-        return StreamLost("the server wants another user name or password (401)", needs_user=True)
-    if status == 403:
-        return StreamLost("the server forbids it to this user (403)", needs_user=True)
-    if status == 404:
-        return StreamLost("the server has no such stream (404)", needs_user=True)
-    return StreamLost(f"the server refuses with status {status}", needs_user=400 <= status < 500)
 
 
 def explain(av: ModuleType, error: Any, silence: str) -> StreamLost:
