@@ -1,4 +1,4 @@
-"""A TCP proxy on loopback that stands for a network: it limits the rate, queues what does not fit, can be cut."""
+"""A TCP proxy on loopback that stands for a network: limits the rate, queues what is too much, can be cut."""
 
 from __future__ import annotations
 

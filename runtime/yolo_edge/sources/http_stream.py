@@ -85,16 +85,18 @@ class MjpegConnection(Connection):
     def pictures(self) -> Iterator[Picture]:
         splitter, lag_watch = JpegSplitter(), LagWatch(self._options.max_lag_s)
         timeout_s, damaged_before = self._options.timeout_s, self._counts.damaged
-        last_picture = time.monotonic()
+        last_picture, waited_s = time.monotonic(), 0.0
         while piece := self._read():
-            arrived, asked = time.monotonic(), self._asked
+            arrived = time.monotonic()
+            waited_s += arrived - self._asked
             for jpeg in splitter.feed(piece, arrived):
                 last_picture, captured = arrived, jpeg.arrived
                 if stamps := _TIMESTAMP.findall(jpeg.before):
                     sent_s = float(stamps[-1])
                     self._sent.observe(sent_s, jpeg.arrived)
                     captured = self._sent.captured(sent_s, jpeg.arrived)
-                if lag_watch.too_late(jpeg.arrived - captured, arrived - asked, arrived):
+                late, waited_s = lag_watch.too_late(jpeg.arrived - captured, waited_s, arrived), 0.0
+                if late:
                     self._counts.late += 1
                 else:
                     yield jpeg_picture(jpeg.data, captured)

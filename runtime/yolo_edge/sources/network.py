@@ -83,9 +83,7 @@ def network_error(error: OSError, silence: str) -> StreamLost:
     if isinstance(error, (TimeoutError, socket.timeout)):  # two until Python 3.10
         return StreamLost(silence)
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = (
-            f"the server's certificate is not trusted ({error.verify_message}); --insecure takes it as it is"
-        )
+        reason = f"the server's certificate is not trusted ({error.verify_message}); --insecure takes it"
         return StreamLost(reason, needs_user=True)
     if isinstance(error, ConnectionRefusedError):
         return StreamLost("connection refused: nothing listens on this port")

@@ -62,7 +62,7 @@ class Codec:
         self._hevc = name == "hevc"
 
     def units(self, payload: bytes) -> list[tuple[bytes, bool]] | None:
-        """The NAL units, or parts of one, in a packet; each with whether it begins here. None for nonsense."""
+        """The NAL units, or parts of one, in a packet; each with whether it begins; None for nonsense."""
         header = 2 if self._hevc else 1
         if len(payload) <= header:
             return None
@@ -116,7 +116,9 @@ class Depacketizer:
         self._finished: int | None = None
         self._marker_ok = True
         self._loss = False
-        self._clear()
+        self._parts: list[bytes] = []
+        self._arrived = 0.0
+        self._is_key = self._has_picture = self._has_parameters = False
 
     def feed(self, packet: RtpPacket, arrived: float) -> list[AccessUnit]:
         """Takes the next packet; returns the pictures that it completes."""
@@ -157,13 +159,9 @@ class Depacketizer:
             data = self._parameters + data
         unit = AccessUnit(data, self._unwrapped, self._arrived, self._is_key, self._loss)
         self._finished, self._loss = self._unwrapped, False
-        self._clear()
-        return [unit]
-
-    def _clear(self) -> None:
-        self._parts: list[bytes] = []
-        self._arrived = 0.0
+        self._parts = []
         self._is_key = self._has_picture = self._has_parameters = False
+        return [unit]
 
     def _advance(self, timestamp: int) -> None:
         if self._timestamp is None:

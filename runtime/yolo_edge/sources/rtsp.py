@@ -47,6 +47,10 @@ class _Data:
     channel: int
     payload: bytes
 
+    def framed(self) -> bytes:
+        """As it came."""
+        return b"$" + bytes([self.channel]) + len(self.payload).to_bytes(2, "big") + self.payload
+
 
 class RtspClient:
     """A connection to an RTSP server.
@@ -164,12 +168,8 @@ class RtspClient:
                 break
             if isinstance(message, _Data):
                 early.append(message)
-        # The first packets may overtake the answer to PLAY.
-        front = b"".join(
-            b"$" + bytes([data.channel]) + len(data.payload).to_bytes(2, "big") + data.payload
-            for data in early
-        )
-        self._buffer[:0] = front
+        # The first packets may overtake the answer to PLAY: back to where they came from.
+        self._buffer[:0] = b"".join(data.framed() for data in early)
         return message
 
     def _send(self, method: str, uri: str, headers: dict[str, str]) -> None:

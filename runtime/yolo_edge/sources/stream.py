@@ -144,8 +144,9 @@ class RtspConnection(Connection):
         units, time_base = Depacketizer(codec, parameters), Fraction(1, self._video.clock_hz)
         decoder = VideoDecoder(self._av.CodecContext.create(codec, "r"), counts)
         timeline, lag_watch = Timeline(), LagWatch(self._options.max_lag_s)
-        last_picture = time.monotonic()
-        for data, arrived, waited_s in self._client.packets():
+        last_picture, waited_s = time.monotonic(), 0.0
+        for data, arrived, waited_for_packet_s in self._client.packets():
+            waited_s += waited_for_packet_s
             if arrived - last_picture > timeout_s:
                 missing = "key frame" if decoder.waiting_for_key else "whole frame"
                 raise StreamLost(f"data comes, but no {missing} for {timeout_s:g} s")
@@ -158,7 +159,8 @@ class RtspConnection(Connection):
                 lag_s = unit.arrived - timeline.captured(presented_s, unit.arrived)
                 if unit.after_loss:
                     decoder.lose()
-                if lag_watch.too_late(lag_s, waited_s, arrived):
+                late, waited_s = lag_watch.too_late(lag_s, waited_s, arrived), 0.0
+                if late:
                     counts.late += 1
                     decoder.lose()
                     last_picture = arrived

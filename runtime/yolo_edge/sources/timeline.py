@@ -64,7 +64,7 @@ class LagWatch:
 
         Args:
             lag_s: From its capture to its arrival.
-            waited_s: How long the read that brought it waited.
+            waited_s: How long was waited for its data; almost nothing when it lay here already.
             now: Its arrival.
 
         Raises:
