@@ -48,7 +48,11 @@ class SlowNetwork:
             while True:
                 client, _ = self._listener.accept()
                 self.connections += 1
-                server = socket.create_connection(("127.0.0.1", self._target_port))
+                try:
+                    server = socket.create_connection(("127.0.0.1", self._target_port))
+                except OSError:  # nothing listens there now
+                    client.close()
+                    continue
                 self._open += [client, server]
                 threading.Thread(target=self._copy, args=(client, server), daemon=True).start()
                 threading.Thread(target=self._queue, args=(server, client), daemon=True).start()

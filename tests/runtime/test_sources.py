@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
 import pytest
 
 from yolo_edge.errors import SourceError
-from yolo_edge.sources import FailedFrame, Frame, open_sources, redact
-from yolo_edge.sources.camera import NewestFrame, camera_devices
+from yolo_edge.sources import CaptureOptions, FailedFrame, Frame, open_sources, redact
+from yolo_edge.sources.camera import camera_devices
 from yolo_edge.sources.images import read_image
+from yolo_edge.sources.newest import NewestFrame
 
 
 def _image(seed: int = 0, size_hw: tuple[int, int] = (48, 64)) -> np.ndarray:
@@ -136,7 +139,10 @@ def test_mixed_sources_keep_their_order(folder: Path, video: Path) -> None:
             "cam93", r"cam93: there is no /dev/video93; (devices here|this machine has no)", id="camera"
         ),
         pytest.param("/dev/video93", "there is no /dev/video93", id="device"),
-        pytest.param("rtsp://user:secret@host/1", r"rtsp://\*\*\*@host/1: network streams", id="stream"),
+        pytest.param("rtmp://user:secret@host/1", r"rtmp://\*\*\*@host/1: rtmp:// is not supp", id="scheme"),
+        pytest.param("rtsp:///1", "not an URL with a host", id="no host"),
+        pytest.param("http://user:secret@host:x/", r"http://\*\*\*@host:x/: not an URL", id="port"),
+        pytest.param("rpicam:", "neither rpicam-vid nor libcamera-vid is installed", id="no rpicam"),
     ],
 )
 def test_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str, text: str) -> None:
@@ -158,8 +164,29 @@ def test_refuses_files_of_other_kinds(tmp_path: Path) -> None:
         open_sources([str(tmp_path / "sub")])
 
 
-def test_redact() -> None:
-    assert redact("open rtsp://a:b@h/x and http://h/y") == "open rtsp://***@h/x and http://h/y"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        pytest.param("open rtsp://a:b@h/x and http://h/y", "open rtsp://***@h/x and http://h/y", id="two"),
+        pytest.param("rtsp://a:p@ss@h/x", "rtsp://***@h/x", id="@ in the password"),
+        pytest.param("rtsp://a:p/ss@h/x", "rtsp://***@h/x", id="/ in the password"),
+        pytest.param("rtsp://a:1/23@h/x", "rtsp://***@h/x", id="/ after digits"),
+        pytest.param("rtsp://a:p?ss@h/x", "rtsp://***@h/x", id="? in the password"),
+        pytest.param("rtsp://a@h/x", "rtsp://***@h/x", id="name only"),
+        pytest.param("http://h/x?token=abc&w=3", "http://h/x?token=***&w=3", id="token"),
+        pytest.param("http://h/x?w=3&Password=abc#t", "http://h/x?w=3&Password=***#t", id="password"),
+        pytest.param("http://h/?loginuse=me&loginpas=1", "http://h/?loginuse=***&loginpas=***", id="Foscam"),
+        pytest.param("rtsp://h/user=me&password=s_1&c=1", "rtsp://h/user=***&password=***&c=1", id="path"),
+        pytest.param("http://h/x?access_token=a b", "http://h/x?access_token=*** b", id="access token"),
+        pytest.param("http://h/x?api_key=a", "http://h/x?api_key=***", id="key"),
+        pytest.param("http://[::1]:80/x?q=a@b", "http://[::1]:80/x?q=a@b", id="IPv6"),
+        pytest.param("http://h:8080/?mail=a@b&monkey=1", "http://h:8080/?mail=a@b&monkey=1", id="no secret"),
+        pytest.param("url='rtsp://a:b@h/x' ! fakesink", "url='rtsp://***@h/x' ! fakesink", id="quoted"),
+        pytest.param("", "", id="empty"),
+    ],
+)
+def test_redact(text: str, shown: str) -> None:
+    assert redact(text) == shown
 
 
 def test_camera_devices_are_listed_by_number(tmp_path: Path) -> None:
@@ -169,32 +196,58 @@ def test_camera_devices_are_listed_by_number(tmp_path: Path) -> None:
 
 
 def test_newest_frame_wins_and_drops_are_counted() -> None:
-    place = NewestFrame()
-    items = [FailedFrame("cam0", index, 0.0, "") for index in range(4)]
+    place: NewestFrame[int] = NewestFrame()
     assert place.get(0.01) is None
-    for item in items[:3]:
+    for item in (1, 2, 3):
         place.put(item)
-    assert place.get(1) is items[2]
+    assert place.get(1) == 3
     assert place.dropped == 2
-    threading.Timer(0.05, place.put, [items[3]]).start()
-    assert place.get(5) is items[3]
-    assert place.dropped == 2
+    threading.Timer(0.05, place.put, [4]).start()
+    assert place.get(5) == 4
     threading.Timer(0.05, place.close).start()
     assert place.get(5) is None
+
+
+def test_failures_are_never_overtaken() -> None:
+    place: NewestFrame[int] = NewestFrame()
+    failures = [FailedFrame("cam0", index, 0.0, "") for index in range(2)]
+    for item in (1, failures[0], 2, 3, failures[1]):
+        place.put(item)
+    assert [place.get(0.01) for _ in range(5)] == [1, failures[0], 3, failures[1], None]
+    for index in range(1000):
+        place.put(FailedFrame("cam0", index, 0.0, ""))
+    place.close(OSError("the reader failed"))
+    waiting = 0
+    with pytest.raises(OSError, match="the reader failed"):
+        while place.get(0.01) is not None:
+            waiting += 1
+    assert waiting < 100
+    assert place.get(0.01) is None
 
 
 class _FakeCapture:
     """Stands for cv2.VideoCapture: V4L2 cannot be opened on the machines where the tests run."""
 
+    FIXED: ClassVar[dict[int, float]] = {cv2.CAP_PROP_FPS: 25.0, cv2.CAP_PROP_FRAME_WIDTH: 640.0}
+
     def __init__(self, frames: int) -> None:
         self.left = frames
         self.released = False
+        self.values = {cv2.CAP_PROP_FRAME_HEIGHT: 480.0}
+        self.order: list[int] = []
 
     def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
         return True
 
-    def get(self, _: int) -> float:
-        return 30.0
+    def get(self, name: int) -> float:
+        if name == cv2.CAP_PROP_POS_MSEC:  # the driver's time stamp
+            return time.monotonic() * 1e3 - 40
+        return {**self.values, **self.FIXED}.get(name, 0.0)
+
+    def set(self, name: int, value: float) -> bool:
+        self.values[name] = value
+        self.order.append(name)
+        return True
 
     def read(self) -> tuple[bool, np.ndarray | None]:
         self.left -= 1
@@ -204,16 +257,79 @@ class _FakeCapture:
         self.released = True
 
 
-def test_camera_that_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def captures(monkeypatch: pytest.MonkeyPatch) -> list[_FakeCapture]:
+    """Cameras of three frames each, as they are opened."""
     from yolo_edge.sources import camera
 
-    capture = _FakeCapture(3)
+    opened: list[_FakeCapture] = []
+
+    def open_capture(index: int, backend: int) -> _FakeCapture:
+        assert (index, backend) == (0, cv2.CAP_V4L2)
+        opened.append(_FakeCapture(3))
+        return opened[-1]
+
     monkeypatch.setattr(camera.Path, "exists", lambda self: True)
-    monkeypatch.setattr(cv2, "VideoCapture", lambda *_: capture)
-    source = camera.CameraSource(0)
-    items = list(source)
-    assert isinstance(items[-1], FailedFrame)
-    assert "stopped delivering frames" in items[-1].error
-    assert source.dropped + len(items) == 4
+    monkeypatch.setattr(cv2, "VideoCapture", open_capture)
+    return opened
+
+
+def test_camera_that_stops_is_opened_again(captures: list[_FakeCapture]) -> None:
+    (source,) = open_sources(["cam0"], capture=CaptureOptions(retries=2, first_delay_s=0.01))
+    items = []
+    for item in source:
+        items.append(item)
+        if sum(isinstance(item, FailedFrame) for item in items) == 3:
+            break
+    failures = [item for item in items if isinstance(item, FailedFrame)]
+    assert all(failure.error == "cam0: stopped delivering frames" for failure in failures)
+    frames = [item for item in items if isinstance(item, Frame)]
+    assert all(frame.fps == 25 and 0.03 < time.monotonic() - frame.captured_clock < 20 for frame in frames)
     source.close()
-    assert capture.released
+    assert len(captures) >= 3
+    assert all(capture.released for capture in captures)
+
+
+def test_camera_says_what_the_driver_gives_instead(captures: list[_FakeCapture]) -> None:
+    options = CaptureOptions(size_wh=(1280, 720), fps=30, pixel_format="MJPG")
+    with pytest.warns(UserWarning) as caught:
+        (source,) = open_sources(["/dev/video0"], capture=options)
+    source.close()
+    assert [str(warning.message) for warning in caught] == [
+        "cam0: size 1280x720 was asked for, the driver gives 640x720",
+        "cam0: 30 frames per second were asked for, the driver gives 25",
+    ]
+    # The sizes and rates that a driver offers depend on the format.
+    assert captures[0].order[0] == cv2.CAP_PROP_FOURCC
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        pytest.param({"size_wh": (640, 480)}, "a size is for camN and rpicam:", id="size"),
+        pytest.param({"pixel_format": "MJPG"}, "a format is for camN", id="format"),
+        pytest.param({"rtsp_transport": "udp"}, "an RTSP transport is for rtsp://", id="transport"),
+        pytest.param({"fps": 5, "rtsp_transport": "udp"}, "a frame rate .*; an RTSP transport", id="both"),
+    ],
+)
+def test_options_that_no_source_has_are_refused(video: Path, options: dict, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        open_sources([str(video), "http://127.0.0.1:1/"], capture=CaptureOptions(**options))
+
+
+def test_pipelines_need_an_opencv_with_gstreamer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "Video I/O:\n    GStreamer:   NO\n")
+    with pytest.raises(SourceError, match="'GStreamer:   NO'"):
+        open_sources(["gst:videotestsrc"])
+    opened = []
+    monkeypatch.setattr(cv2, "getBuildInformation", lambda: "    GStreamer:   YES (1.22.0)\n")
+    monkeypatch.setattr(cv2, "VideoCapture", lambda *args: opened.append(args) or _FakeCapture(2))
+    (source,) = open_sources(["gst:videotestsrc"], capture=CaptureOptions(retries=0))
+    *frames, last = source
+    assert frames
+    assert isinstance(last, FailedFrame)
+    assert last.error == "gst:videotestsrc: the pipeline ended or stopped delivering frames"
+    assert opened[0][:2] == (
+        "videotestsrc ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false",
+        cv2.CAP_GSTREAMER,
+    )

@@ -23,6 +23,7 @@ PROGRAMS = ("rpicam-vid", "libcamera-vid")
 """Newest name first; the second is of Raspberry Pi OS before Bookworm."""
 _OUR_OPTIONS = ("-o", "--output", "-t", "--timeout", "-n", "--nopreview", "--codec", "--flush")
 _KILL_AFTER_S = 2.0
+_LOOK_EVERY_S = 0.2
 
 
 class RpicamSource(LiveSource):
@@ -52,7 +53,7 @@ class RpicamSource(LiveSource):
                 f"rpicam: neither {' nor '.join(PROGRAMS)} is installed (apt install rpicam-apps, "
                 "on a Raspberry Pi)"
             )
-        super().__init__(f"rpicam:{arguments}", options, every, cpus)
+        super().__init__(f"rpicam:{arguments}" if more else "rpicam", options, every, cpus)
         self._command = [program, *_arguments(options), *more]
         self.start()
 
@@ -126,7 +127,10 @@ class PipeConnection(Connection):
         assert stderr is not None
         waiting = [stdout, stderr]
         while True:
-            ready, _, _ = select.select(waiting, [], [], max(0.0, deadline - time.monotonic()))
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                raise StreamLost(f"{self._program} sent no picture for {self._options.timeout_s:g} s")
+            ready, _, _ = select.select(waiting, [], [], min(left_s, _LOOK_EVERY_S))
             if stderr in ready:
                 text = os.read(stderr.fileno(), 1 << 16)
                 self._errors = (self._errors + text)[-4096:]
@@ -134,8 +138,8 @@ class PipeConnection(Connection):
                     waiting.remove(stderr)
             if stdout in ready:
                 return os.read(stdout.fileno(), 1 << 16)
-            if not ready:
-                raise StreamLost(f"{self._program} sent no picture for {self._options.timeout_s:g} s")
+            if not ready and self._process.poll() is not None:
+                return b""  # it ended, and a child of it keeps the pipe open
 
     def _signal(self, number: signal.Signals) -> None:
         with contextlib.suppress(ProcessLookupError):  # all of the group are gone

@@ -131,7 +131,8 @@ class RtspClient:
     def interrupt(self) -> None:
         """From another thread: ends :meth:`packets`."""
         with contextlib.suppress(OSError):  # closed by the other side already
-            self._socket.shutdown(socket.SHUT_RDWR)
+            # Not SSLSocket's own, which goes on in plain text; and what is sent still has its way.
+            socket.socket.shutdown(self._socket, socket.SHUT_RD)
 
     def close(self) -> None:
         """Says good-bye, without waiting for an answer."""

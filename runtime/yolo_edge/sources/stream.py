@@ -195,12 +195,14 @@ class AvConnection(Connection):
         self._options = options
         self._counts = counts
         _resolve(url)
-        silence = f"no answer for {options.timeout_s:g} s"
-        timeouts = (options.timeout_s, options.timeout_s)
+        timeouts, started = (options.timeout_s, options.timeout_s), time.monotonic()
         try:
             self._container = av.open(url, options=_av_options(url, options), timeout=timeouts)
         except av.error.FFmpegError as error:
-            raise explain(av, error, silence) from None
+            # Interrupted, libav reports what it was doing as failed, not always that it was interrupted.
+            if time.monotonic() - started >= options.timeout_s:
+                raise StreamLost(f"no answer for {options.timeout_s:g} s") from None
+            raise explain(av, error) from None
         try:
             self._look()
         except BaseException:
@@ -241,7 +243,9 @@ class AvConnection(Connection):
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError as error:
-                raise explain(av, error, f"nothing came for {timeout_s:g} s") from None
+                if time.monotonic() - asked >= timeout_s:
+                    raise StreamLost(f"nothing came for {timeout_s:g} s") from None
+                raise explain(av, error) from None
             if packet is None or packet.size == 0:
                 raise StreamLost("the server ended the stream")
             arrived = time.monotonic()
@@ -305,14 +309,8 @@ def _resolve(url: str) -> None:
         raise StreamLost(f"unknown host {host} ({error.strerror or error})") from None
 
 
-def explain(av: ModuleType, error: Any, silence: str) -> StreamLost:
-    """One line for an error of libav, whose own text holds the URL with its credentials.
-
-    Args:
-        av: PyAV.
-        error: What it raised.
-        silence: What to say of a time-out.
-    """
+def explain(av: ModuleType, error: Any) -> StreamLost:
+    """One line for an error of libav, whose own text holds the URL with its credentials."""
     kinds = av.error
     for kind, status in (
         (kinds.HTTPUnauthorizedError, 401),
@@ -323,8 +321,6 @@ def explain(av: ModuleType, error: Any, silence: str) -> StreamLost:
             return refused(status)
     if isinstance(error, (kinds.HTTPClientError, kinds.HTTPError)):
         return StreamLost(f"the server refuses: {error.strerror}", needs_user=True)
-    if isinstance(error, (kinds.ExitError, TimeoutError)):
-        return StreamLost(silence)
     if isinstance(error, EOFError):
         return StreamLost("the server ended the stream")
     if isinstance(error, ConnectionRefusedError):
