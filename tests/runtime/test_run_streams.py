@@ -56,13 +56,8 @@ def test_a_stream_that_is_down_is_reported_and_given_up_when_asked(
 def test_ctrl_c_ends_a_silent_stream_at_once(tiny_bundle: Path, transport: str) -> None:
     """With UDP, libav waits in a read that cannot be interrupted from outside."""
     with RtspCamera(Behaviour(answer=b"")) as camera:
-        command = [
-            Path(sys.executable).with_name("yolo-edge"),
-            "run",
-            "--model",
-            tiny_bundle,
-            camera.url(USER),
-        ]
+        program = Path(sys.executable).with_name("yolo-edge")
+        command = [program, "run", "--model", tiny_bundle, camera.url(USER)]
         flags = ["--timeout", "60", "--rtsp-transport", transport]
         process = subprocess.Popen([*command, *flags], stderr=subprocess.PIPE, text=True)
         while not camera.requests:
