@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
-import subprocess
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -245,30 +245,9 @@ def test_credentials_are_not_sent_to_another_server() -> None:
     assert seen == [None]
 
 
-def test_tls(tmp_path: Path) -> None:
-    import ssl
-
-    subprocess.run(
-        [
-            *(
-                "openssl",
-                "req",
-                "-x509",
-                "-newkey",
-                "rsa:2048",
-                "-nodes",
-                "-days",
-                "2",
-                "-subj",
-                "/CN=camera",
-            ),
-            *("-subj", "/CN=camera", "-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem"),
-        ],
-        check=True,
-        capture_output=True,
-    )
+def test_tls() -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    context.load_cert_chain(Path(__file__).parents[1] / "data" / "self_signed.pem")
     with HttpCamera(serve()) as camera:
         camera._server.socket = context.wrap_socket(camera._server.socket, server_side=True)
         url = camera.url().replace("http:", "https:")

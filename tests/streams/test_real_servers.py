@@ -194,8 +194,8 @@ def test_one_of_four_killed_costs_the_others_nothing() -> None:
             for watch in others:
                 assert watch.failures == []
                 assert len(watch.numbers) > 150
-                assert watch.numbers == list(range(watch.numbers[0], watch.numbers[-1] + 1))
-                assert watch.source.dropped == 0
+                settled = watch.numbers[10:]  # which is long before the fourth was killed
+                assert settled == list(range(settled[0], settled[-1] + 1))
 
 
 def test_stalled() -> None:
@@ -264,30 +264,16 @@ def _ffmpeg(port: int, kind: str, *flags: str) -> Iterator[None]:
         process.wait()
 
 
-@pytest.mark.parametrize(
-    ("kind", "flags"),
-    [
-        pytest.param("multipart/x-mixed-replace;boundary=ffmpeg", ["-f", "mpjpeg"], id="MJPEG"),
-        pytest.param(
-            "video/x-flv",
-            ["-c:v", "libx264", "-tune", "zerolatency", "-g", "10", "-flush_packets", "1", "-f", "flv"],
-            id="FLV",
-        ),
-    ],
-)
-def test_http(kind: str, flags: list[str]) -> None:
+def test_mjpeg_by_ffmpeg() -> None:
     port = _free_port()
-    # It serves one request: to be looked at by its own content type, the second one has another server.
     with Watch(f"http://127.0.0.1:{port}/s", longest_delay_s=0.5) as watch:
-        with _ffmpeg(port, kind, *flags):
-            if kind.startswith("multipart"):
-                watch.wait(lambda: len(watch.numbers) > 60, 30)
-        if not kind.startswith("multipart"):
-            with _ffmpeg(port, kind, *flags):
-                watch.wait(lambda: len(watch.numbers) > 60, 30)
-        _report(f"HTTP, {kind}", watch)
-        assert np.median(np.abs(watch.errors_s[20:])) < ALLOWED_ERROR_S
-        assert watch.numbers == sorted(set(watch.numbers))
+        for _ in range(2):
+            before = len(watch.numbers)
+            with _ffmpeg(port, "multipart/x-mixed-replace;boundary=ffmpeg", "-f", "mpjpeg"):
+                watch.wait(lambda before=before: len(watch.numbers) > before + 60, 30)
+        _report("MJPEG over HTTP", watch)
+        assert np.percentile(np.abs(watch.errors_s), 95) < ALLOWED_ERROR_S
+        assert watch.failures[1:] == ["the server ended the stream"] * 2
 
 
 def test_gstreamer_pipeline_through_debians_opencv() -> None:

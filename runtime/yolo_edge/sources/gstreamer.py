@@ -9,8 +9,8 @@ from yolo_edge.errors import SourceError
 from yolo_edge.packages import require_cv2
 from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.credentials import redact
-from yolo_edge.sources.live import Connection, LiveSource
-from yolo_edge.sources.opencv_capture import OpenCvConnection, plausible_fps
+from yolo_edge.sources.live import Connection, LiveSource, plausible_fps
+from yolo_edge.sources.opencv_capture import OpenCvConnection
 from yolo_edge.sources.reconnect import StreamLost
 
 _TO_APPSINK = " ! videoconvert ! video/x-raw,format=BGR ! appsink drop=true max-buffers=1 sync=false"
@@ -46,11 +46,11 @@ class GstreamerSource(LiveSource):
 
     def connect(self) -> Connection:
         cv2, timeout_ms = self._cv2, round(self.options.timeout_s * 1e3)
-        capture = cv2.VideoCapture(
-            self._pipeline,
-            cv2.CAP_GSTREAMER,
-            [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms],
-        )
+        timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms, cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms]
+        capture = cv2.VideoCapture(self._pipeline, cv2.CAP_GSTREAMER, timeouts)
+        if not capture.isOpened():
+            # Older OpenCV, as Debian 12's 4.6, has no time-outs for pipelines: LiveSource notices what hangs.
+            capture = cv2.VideoCapture(self._pipeline, cv2.CAP_GSTREAMER)
         if not capture.isOpened():
             raise StreamLost("the pipeline does not start (gst-launch-1.0 tells why)")
         fps = plausible_fps(float(capture.get(cv2.CAP_PROP_FPS)))

@@ -71,6 +71,11 @@ class Connection(ABC):
         """Frees what it holds."""
 
 
+def plausible_fps(value: float) -> float | None:
+    """A frame rate as libraries give it, None for the nonsense that stands for an unknown one."""
+    return value if 0 < value < 1000 else None
+
+
 class LiveSource(Source):
     """A camera or stream. Yields the newest frame, counts those that were overtaken, connects again for ever.
 
@@ -240,7 +245,6 @@ class _Capture:
         try:
             if self._stopped.is_set():  # before it could be interrupted
                 return StreamLost("stopped")
-            self._source.fps = connection.fps
             first = time.monotonic()
             for picture in connection.pictures():
                 if self._stopped.is_set():
@@ -249,6 +253,7 @@ class _Capture:
                 self._attempts = 0
                 if time.monotonic() - first > SETTLED_S:
                     self._backoff.reset()
+                self._source.fps = connection.fps
                 index = self._source.next_index()
                 if self._source.takes(index):
                     self._newest.put(_Captured(picture, index))

@@ -48,10 +48,5 @@ class OpenCvConnection(Connection):
         self._capture.release()
 
 
-def plausible_fps(value: float) -> float | None:
-    """A frame rate as OpenCV gives it, None for the nonsense that stands for an unknown one."""
-    return value if 0 < value < 1000 else None
-
-
 def _constant(image: npt.NDArray[np.uint8]) -> Callable[[], npt.NDArray[np.uint8]]:
     return lambda: image

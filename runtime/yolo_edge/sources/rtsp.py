@@ -122,11 +122,20 @@ class RtspClient:
                 if message.channel == self._channel:
                     yield message.payload, self._arrived, self._waited
                     self._waited = 0.0
-            elif isinstance(message, _Response) and message.status in (401, 454):
-                raise StreamLost(f"the server ended the session (status {message.status})")
+            elif isinstance(message, _Response):
+                self._kept_alive(message)
             if self._arrived > keep_alive:
                 keep_alive = self._arrived + self._session_s / 2
                 self._send("OPTIONS", self._base, {})
+
+    def _kept_alive(self, answer: _Response) -> None:
+        """Looks at the answer to a request that kept the session alive."""
+        if answer.status == 454:  # Session Not Found
+            raise StreamLost("the server ended the session (status 454)")
+        challenges = answer.headers.get("www-authenticate", [])
+        if answer.status == 401 and challenges != self._challenges:  # its nonce has run out
+            self._challenges, self._answered = challenges, 0
+            self._send("OPTIONS", self._base, {})
 
     def interrupt(self) -> None:
         """From another thread: ends :meth:`packets`."""
@@ -157,6 +166,8 @@ class RtspClient:
             self._challenges, self._answered = challenges, 0
         if answer.status in (301, 302) and answer.header("location"):
             raise StreamLost("the server is elsewhere (it redirects); give that URL", needs_user=True)
+        if answer.status == 461:  # Unsupported Transport
+            raise StreamLost("the server cannot send over TCP; try --rtsp-transport udp", needs_user=True)
         if answer.status != 200:
             raise refused(answer.status)
         return answer

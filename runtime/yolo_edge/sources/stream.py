@@ -19,7 +19,7 @@ from yolo_edge._core import CpuSet
 from yolo_edge.packages import require
 from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.credentials import redact
-from yolo_edge.sources.live import CaptureCounts, Connection, LiveSource, Picture
+from yolo_edge.sources.live import CaptureCounts, Connection, LiveSource, Picture, plausible_fps
 from yolo_edge.sources.network import check_url, refused
 from yolo_edge.sources.reconnect import StreamLost
 from yolo_edge.sources.rtp import Depacketizer, described_parameters, parse_rtp
@@ -142,7 +142,8 @@ class RtspConnection(Connection):
         codec, counts, timeout_s = _CODECS[self._video.codec], self._counts, self._options.timeout_s
         parameters = described_parameters(codec, self._video.format_parameters)
         units, time_base = Depacketizer(codec, parameters), Fraction(1, self._video.clock_hz)
-        decoder = VideoDecoder(self._av.CodecContext.create(codec, "r"), counts)
+        context = self._av.CodecContext.create(codec, "r")
+        decoder = VideoDecoder(context, counts)
         timeline, lag_watch = Timeline(), LagWatch(self._options.max_lag_s)
         last_picture, waited_s = time.monotonic(), 0.0
         for data, arrived, waited_for_packet_s in self._client.packets():
@@ -169,6 +170,8 @@ class RtspConnection(Connection):
                 compressed.pts, compressed.time_base = unit.timestamp, time_base
                 for frame in decoder.decode(compressed, unit.is_key):
                     last_picture = arrived
+                    if self.fps is None and context.framerate:
+                        self.fps = plausible_fps(float(context.framerate))
                     yield _picture(frame, time_base, timeline, arrived)
 
     def interrupt(self) -> None:
@@ -228,7 +231,7 @@ class AvConnection(Connection):
         if context is None:
             raise StreamLost("PyAV does not know the video's codec", final=True)
         rate = self._stream.average_rate or self._stream.guessed_rate
-        self.fps = float(rate) if rate and 0 < rate < 1000 else None
+        self.fps = plausible_fps(float(rate)) if rate else None
         self._holds_back = is_rtsp and context.name in _HELD_BACK
         self._decoder = VideoDecoder(context, self._counts)
 
