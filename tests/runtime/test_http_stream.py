@@ -267,7 +267,7 @@ def test_closing_interrupts_a_silent_server() -> None:
         assert not any(thread.name.startswith("yolo-edge-http") for thread in threading.enumerate())
 
 
-def test_video_over_http() -> None:
+def test_video_over_http_that_stalls() -> None:
     """MPEG-TS without an end, as some encoders serve it."""
 
     def behave(handler: _Handler) -> None:
@@ -276,16 +276,17 @@ def test_video_over_http() -> None:
             stream = container.add_stream("libx264", rate=FPS)
             stream.width, stream.height, stream.gop_size = 400, 96, 10
             stream.codec_context.options = {"preset": "ultrafast", "tune": "zerolatency"}
-            number = 0
-            while handler.camera.alive:
+            for number in range(60):
                 image = np.full((96, 400, 3), 90, np.uint8)
                 stamp(image, number)
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(image, "bgr24")))
-                number += 1
                 time.sleep(1 / FPS)  # the camera's frame rate
+            while handler.camera.alive:
+                time.sleep(0.05)  # until the test ends
 
     with HttpCamera(behave) as camera:
-        found = _take(camera.url(), CaptureOptions(timeout_s=5, retries=0), lambda items: len(items) == 10)
+        found = _take(camera.url(), CaptureOptions(timeout_s=2, retries=0), lambda _: False)
     numbers = [read_stamp(frame.image).number for frame in _frames(found)]
-    assert len(numbers) == 10
+    assert len(numbers) >= 10
     assert numbers == sorted(set(numbers))
+    assert _errors(found) == ["nothing came for 2 s"]

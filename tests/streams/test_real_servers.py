@@ -198,9 +198,11 @@ def test_one_of_four_killed_costs_the_others_nothing() -> None:
                 assert settled == list(range(settled[0], settled[-1] + 1))
 
 
-def test_stalled() -> None:
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+def test_stalled(transport: str) -> None:
     port = _free_port()
-    with _server(port) as server, Watch(f"rtsp://127.0.0.1:{port}/0", timeout_s=2.0) as watch:
+    url = f"rtsp://127.0.0.1:{port}/0"
+    with _server(port) as server, Watch(url, timeout_s=2.0, rtsp_transport=transport) as watch:
         watch.wait(lambda: len(watch.numbers) > 15, 20)
         server.send_signal(signal.SIGSTOP)
         watch.wait(lambda: watch.failures == ["nothing came for 2 s"], 10)

@@ -198,11 +198,13 @@ class AvConnection(Connection):
         self._options = options
         self._counts = counts
         _resolve(url)
-        timeouts, started = (options.timeout_s, options.timeout_s), time.monotonic()
+        started = time.monotonic()
         try:
-            self._container = av.open(url, options=_av_options(url, options), timeout=timeouts)
+            # Without PyAV's own time-outs: libav would call back into Python, from a thread that may outlive
+            # the interpreter.
+            self._container = av.open(url, options=_av_options(url, options))
         except av.error.FFmpegError as error:
-            # Interrupted, libav reports what it was doing as failed, not always that it was interrupted.
+            # libav reports what it was doing as failed, not always that it took too long.
             if time.monotonic() - started >= options.timeout_s:
                 raise StreamLost(f"no answer for {options.timeout_s:g} s") from None
             raise explain(av, error) from None
@@ -252,6 +254,8 @@ class AvConnection(Connection):
             if packet is None or packet.size == 0:
                 raise StreamLost("the server ended the stream")
             arrived = time.monotonic()
+            if arrived - asked >= timeout_s:  # libav gives out what it kept for reordering
+                raise StreamLost(f"nothing came for {timeout_s:g} s")
             if not self._holds_back:
                 began = arrived
             if arrived - last_picture > timeout_s:
@@ -336,12 +340,17 @@ def explain(av: ModuleType, error: Any) -> StreamLost:
 
 def _av_options(url: str, options: CaptureOptions) -> dict[str, str]:
     """Options of libav, for quick connecting and nothing buffered."""
-    found = {"fpsprobesize": "0"}
+    found, timeout_us = {"fpsprobesize": "0"}, str(round(options.timeout_s * 1e6))
     if url.startswith("rtsp"):
         # The codec is known from the description: no need to wait for frames in order to probe.
-        found.update(rtsp_transport=options.rtsp_transport, allowed_media_types="video", analyzeduration="0")
+        found.update(
+            rtsp_transport=options.rtsp_transport,
+            allowed_media_types="video",
+            analyzeduration="0",
+            timeout=timeout_us,
+        )
     else:
-        found["analyzeduration"] = "1000000"
+        found.update(analyzeduration="1000000", rw_timeout=timeout_us)
     if url.startswith(("rtsps", "https")) and options.verify_tls:
         authorities = ssl.get_default_verify_paths().cafile
         found["tls_verify"] = "1"
