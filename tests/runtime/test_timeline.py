@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from yolo_edge.sources.capture_options import CaptureOptions
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.sources.reconnect import USER_DELAY_S, Backoff, StreamLost
 from yolo_edge.sources.timeline import CATCH_UP_S, LagWatch, Timeline
 

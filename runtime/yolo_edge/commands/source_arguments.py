@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 
-from yolo_edge.sources.capture_options import RTSP_TRANSPORTS, CaptureOptions
+from yolo_edge.capture_options import RTSP_TRANSPORTS, CaptureOptions
 
 _DEFAULTS = CaptureOptions()
 

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.errors import SourceError
 from yolo_edge.sources.base import FailedFrame, Frame, Source
-from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.credentials import redact
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from yolo_edge._core import CpuSet
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.errors import SourceError
 from yolo_edge.packages import require_cv2
-from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.live import Connection, LiveSource, plausible_fps
 from yolo_edge.sources.opencv_capture import OpenCvConnection
 from yolo_edge.sources.reconnect import StreamLost

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from yolo_edge._core import CpuSet
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.errors import SourceError
 from yolo_edge.packages import require_cv2
-from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.credentials import redact
 from yolo_edge.sources.live import Connection, LiveSource, plausible_fps
 from yolo_edge.sources.opencv_capture import OpenCvConnection

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from urllib.parse import urljoin, urlsplit
 
 from yolo_edge._core import CpuSet
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.errors import MissingExtraError
-from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.credentials import redact
 from yolo_edge.sources.http_auth import authorization, credentials
 from yolo_edge.sources.jpeg_stream import JpegSplitter, jpeg_picture

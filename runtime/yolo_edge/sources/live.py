@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge._core import CpuSet, bind_current_thread
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.sources.base import FailedFrame, Frame, FrameOrFailure, Source
-from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.newest import NewestFrame
 from yolo_edge.sources.reconnect import SETTLED_S, Backoff, StreamLost
 

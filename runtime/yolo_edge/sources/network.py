@@ -6,8 +6,8 @@ import socket
 import ssl
 from urllib.parse import urlsplit
 
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.errors import SourceError
-from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.credentials import redact
 from yolo_edge.sources.reconnect import StreamLost
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.errors import SourceError
-from yolo_edge.sources.capture_options import CaptureOptions
 
 USER_DELAY_S = 30.0
 """Before the next attempt when only a person can help: a camera locks out who tries passwords too often."""

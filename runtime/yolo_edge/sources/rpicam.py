@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator, Sequence
 
 from yolo_edge._core import CpuSet
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.errors import SourceError
-from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.jpeg_stream import JpegSplitter, jpeg_picture
 from yolo_edge.sources.live import CaptureCounts, Connection, LiveSource, Picture
 from yolo_edge.sources.reconnect import StreamLost

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from yolo_edge.sources.capture_options import CaptureOptions
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.sources.http_auth import authorization, credentials
 from yolo_edge.sources.network import connect, network_error, refused
 from yolo_edge.sources.reconnect import StreamLost

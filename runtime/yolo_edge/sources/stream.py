@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge._core import CpuSet
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.packages import require
-from yolo_edge.sources.capture_options import CaptureOptions
 from yolo_edge.sources.credentials import redact
 from yolo_edge.sources.live import CaptureCounts, Connection, LiveSource, Picture, plausible_fps
 from yolo_edge.sources.network import check_url, refused
