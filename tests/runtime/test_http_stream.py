@@ -7,7 +7,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -15,6 +14,7 @@ import numpy as np
 import pytest
 from http_streams import FPS, Behaviour, HttpCamera, _Handler, jpeg, multipart, part, serve, stall
 from pixel_clock import read_stamp, stamp
+from watching import errors_of, frames_of, take
 
 from yolo_edge.sources import CaptureOptions, FailedFrame, Frame, open_sources
 from yolo_edge.sources.http_auth import authorization
@@ -23,34 +23,11 @@ QUICK = CaptureOptions(timeout_s=1.0, first_delay_s=0.05, longest_delay_s=0.2)
 ONCE = CaptureOptions(timeout_s=1.0, retries=0)
 
 
-def _take(url: str, options: CaptureOptions, enough: Callable[[list], bool], within_s: float = 20) -> list:
-    """Frames and failures of a source, until there are enough."""
-    (source,) = open_sources([url], capture=options)
-    timer = threading.Timer(within_s, source.close)
-    timer.start()
-    found: list = []
-    for item in source:
-        found.append(item)
-        if enough(found):
-            break
-    timer.cancel()
-    source.close()
-    return found
-
-
-def _frames(items: list) -> list[Frame]:
-    return [item for item in items if isinstance(item, Frame)]
-
-
-def _errors(items: list) -> list[str]:
-    return [item.error.split(": ", 1)[1] for item in items if isinstance(item, FailedFrame)]
-
-
 @pytest.mark.parametrize("stamps", [False, True], ids=["arrival", "X-Timestamp"])
 def test_mjpeg(stamps: bool) -> None:
     with HttpCamera(serve(stamps=stamps)) as camera:
-        found = _take(camera.url(), QUICK, lambda items: len(items) == 10)
-    frames = _frames(found)
+        found = take(camera.url(), QUICK, lambda items: len(items) == 10)
+    frames = frames_of(found)
     assert len(frames) == 10
     numbers = [read_stamp(frame.image).number for frame in frames]
     assert numbers == sorted(set(numbers))
@@ -136,8 +113,8 @@ def _mp4(handler: _Handler) -> None:
 )
 def test_faults_are_one_clear_line(behave: Behaviour, error: str) -> None:
     with HttpCamera(behave) as camera:
-        found = _take(camera.url(user="me:secret"), ONCE, lambda _: False)
-    (shown,) = _errors(found)
+        found = take(camera.url(user="me:secret"), ONCE)
+    (shown,) = errors_of(found)
     assert error in shown
     assert "secret" not in found[-1].error
     assert found[-1].source == f"http://***@127.0.0.1:{camera.port}/stream"
@@ -146,19 +123,19 @@ def test_faults_are_one_clear_line(behave: Behaviour, error: str) -> None:
 def test_refused_and_unknown() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    assert _errors(_take(f"http://127.0.0.1:{port}/", ONCE, lambda _: False)) == [
+    assert errors_of(take(f"http://127.0.0.1:{port}/", ONCE)) == [
         "connection refused: nothing listens on this port"
     ]
-    (shown,) = _errors(_take("http://no-such-host.invalid/", ONCE, lambda _: False))
+    (shown,) = errors_of(take("http://no-such-host.invalid/", ONCE))
     assert shown.startswith("unknown host no-such-host.invalid (")
 
 
 def test_a_stalled_server_is_left_and_tried_again() -> None:
     with HttpCamera(stall(3)) as camera:
-        found = _take(camera.url(), QUICK, lambda items: len(_errors(items)) == 2)
-    assert _errors(found) == ["nothing came for 1 s"] * 2
+        found = take(camera.url(), QUICK, lambda items: len(errors_of(items)) == 2)
+    assert errors_of(found) == ["nothing came for 1 s"] * 2
     assert len(camera.requests) == 2
-    assert len(_frames(found)) >= 2
+    assert len(frames_of(found)) >= 2
 
 
 def test_damaged_parts_are_left_out_and_counted() -> None:
@@ -203,8 +180,8 @@ def test_authentication(challenge: str) -> None:
         serve()(handler)
 
     with HttpCamera(behave) as camera:
-        found = _take(camera.url("/s?a=1", "me:p%40ss"), ONCE, lambda items: True)
-    assert len(_frames(found)) == 1
+        found = take(camera.url("/s?a=1", "me:p%40ss"), ONCE, lambda items: True)
+    assert len(frames_of(found)) == 1
     assert seen[0].split()[0] == challenge.split()[0]
     if "Basic" in challenge:
         assert seen[0] == "Basic bWU6cEBzcw=="
@@ -241,7 +218,7 @@ def test_credentials_are_not_sent_to_another_server() -> None:
         handler.head(401, WWW_Authenticate='Basic realm="other"')
 
     with HttpCamera(other) as second, HttpCamera(_answer(302, Location=second.url())) as first:
-        assert _errors(_take(first.url(user="me:secret"), ONCE, lambda _: False))
+        assert errors_of(take(first.url(user="me:secret"), ONCE))
     assert seen == [None]
 
 
@@ -251,10 +228,10 @@ def test_tls() -> None:
     with HttpCamera(serve()) as camera:
         camera._server.socket = context.wrap_socket(camera._server.socket, server_side=True)
         url = camera.url().replace("http:", "https:")
-        (shown,) = _errors(_take(url, ONCE, lambda _: False))
+        (shown,) = errors_of(take(url, ONCE))
         assert "the server's certificate is not trusted" in shown
         insecure = CaptureOptions(retries=0, verify_tls=False)
-        assert _frames(_take(url, insecure, lambda items: True))
+        assert frames_of(take(url, insecure, lambda items: True))
 
 
 def test_closing_interrupts_a_silent_server() -> None:
@@ -285,8 +262,8 @@ def test_video_over_http_that_stalls() -> None:
                 time.sleep(0.05)  # until the test ends
 
     with HttpCamera(behave) as camera:
-        found = _take(camera.url(), CaptureOptions(timeout_s=2, retries=0), lambda _: False)
-    numbers = [read_stamp(frame.image).number for frame in _frames(found)]
+        found = take(camera.url(), CaptureOptions(timeout_s=2, retries=0))
+    numbers = [read_stamp(frame.image).number for frame in frames_of(found)]
     assert len(numbers) >= 10
     assert numbers == sorted(set(numbers))
-    assert _errors(found) == ["nothing came for 2 s"]
+    assert errors_of(found) == ["nothing came for 2 s"]

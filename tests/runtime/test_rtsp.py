@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import socket
-import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from pixel_clock import read_stamp
 from rtsp_camera import Behaviour, RtspCamera
+from watching import errors_of, frames_of, take
 
 from yolo_edge.errors import MissingExtraError
 from yolo_edge.sources import CaptureOptions, FailedFrame, Frame, open_sources
@@ -19,30 +18,6 @@ from yolo_edge.sources.rtsp import parse_description
 
 QUICK = CaptureOptions(timeout_s=2.0, first_delay_s=0.05, longest_delay_s=0.2)
 ONCE = CaptureOptions(timeout_s=2.0, retries=0)
-
-
-def _take(
-    camera: RtspCamera, options: CaptureOptions, enough: Callable[[list], bool], user: str = ""
-) -> list:
-    (source,) = open_sources([camera.url(user)], capture=options)
-    timer = threading.Timer(30, source.close)
-    timer.start()
-    found: list = []
-    for item in source:
-        found.append(item)
-        if enough(found):
-            break
-    timer.cancel()
-    source.close()
-    return found
-
-
-def _frames(items: list) -> list[Frame]:
-    return [item for item in items if isinstance(item, Frame)]
-
-
-def _errors(items: list) -> list[str]:
-    return [item.error.split(": ", 1)[1] for item in items if isinstance(item, FailedFrame)]
 
 
 @pytest.mark.parametrize(
@@ -58,9 +33,9 @@ def _errors(items: list) -> list[str]:
 )
 def test_frames_and_their_age(behaviour: Behaviour) -> None:
     with RtspCamera(behaviour) as camera:
-        found = _take(camera, ONCE, lambda items: len(_frames(items)) == 25, "me:p%40ss%2F1")
-    frames = _frames(found)
-    assert _errors(found) == []
+        found = take(camera.url("me:p%40ss%2F1"), ONCE, lambda items: len(frames_of(items)) == 25)
+    frames = frames_of(found)
+    assert errors_of(found) == []
     numbers = [read_stamp(frame.image).number for frame in frames]
     assert numbers == sorted(set(numbers))
     assert frames[0].fps == behaviour.fps
@@ -72,8 +47,8 @@ def test_frames_and_their_age(behaviour: Behaviour) -> None:
 
 def test_markers_on_every_packet_cost_the_first_frames_only() -> None:
     with RtspCamera(Behaviour(markers="every")) as camera:
-        found = _take(camera, ONCE, lambda items: len(items) == 20)
-    numbers = [read_stamp(frame.image).number for frame in _frames(found)]
+        found = take(camera.url(), ONCE, lambda items: len(items) == 20)
+    numbers = [read_stamp(frame.image).number for frame in frames_of(found)]
     assert len(numbers) == 20
     assert numbers[0] <= 10
 
@@ -113,7 +88,7 @@ def test_comes_back_when_the_camera_does_with_another_size() -> None:
 
 def test_a_session_is_kept_alive_and_ended() -> None:
     with RtspCamera(Behaviour()) as camera:
-        _take(camera, ONCE, lambda items: "OPTIONS" in camera.requests)
+        take(camera.url(), ONCE, lambda items: "OPTIONS" in camera.requests)
         for _ in range(100):
             if camera.requests[-1] == "TEARDOWN":
                 break
@@ -141,8 +116,8 @@ def test_a_session_is_kept_alive_and_ended() -> None:
 )
 def test_faults_are_one_clear_line(behaviour: Behaviour, error: str) -> None:
     with RtspCamera(behaviour) as camera:
-        found = _take(camera, ONCE, lambda _: False, "me:secret")
-    (shown,) = _errors(found)
+        found = take(camera.url("me:secret"), ONCE)
+    (shown,) = errors_of(found)
     assert error in shown
     assert "secret" not in found[-1].error
     assert found[-1].source == f"rtsp://***@127.0.0.1:{camera.port}/live"
@@ -178,8 +153,8 @@ def test_faults_as_libav_reports_them(answer: bytes, error: str) -> None:
     """UDP, and codecs that are not received here, go through libav."""
     options = CaptureOptions(timeout_s=1.0, retries=0, rtsp_transport="udp")
     with RtspCamera(Behaviour(answer=answer)) as camera:
-        found = _take(camera, options, lambda _: False, "me:secret")
-    (shown,) = _errors(found)
+        found = take(camera.url("me:secret"), options)
+    (shown,) = errors_of(found)
     assert error in shown
     assert "secret" not in found[-1].error
 
