@@ -137,6 +137,18 @@ def test_every_keeps_the_numbers() -> None:
     source.close()
 
 
+def test_frames_that_every_leaves_out_are_signs_of_life() -> None:
+    source = _Camera([IMAGE] * 10**6, every=10**6)
+    items = iter(source)
+    assert isinstance(next(items), Frame)
+    stop = threading.Timer(3.0, source.close)  # twice as long as nothing at all may come
+    stop.start()
+    while stop.is_alive():
+        source.gate.release()
+        stop.join(0.05)
+    assert list(items) == []
+
+
 def test_an_error_of_the_program_reaches_whoever_iterates() -> None:
     source = _Camera(ZeroDivisionError("a bug"))
     with pytest.raises(ZeroDivisionError, match="a bug"):

@@ -101,6 +101,7 @@ def test_backoff_doubles_up_to_its_longest_and_is_shortened_by_chance() -> None:
 def test_backoff_does_not_hammer_where_only_the_user_can_help() -> None:
     backoff = Backoff(CaptureOptions(), random.Random(0))
     assert backoff.delay_s(StreamLost("wrong password", needs_user=True)) >= USER_DELAY_S / 2
+    assert backoff.delay_s(StreamLost("too slow", at_once=True)) == 0
 
 
 @pytest.mark.parametrize(

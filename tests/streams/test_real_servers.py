@@ -137,7 +137,7 @@ def test_age_on_a_network_slower_than_the_camera() -> None:
             assert np.percentile(np.abs(watch.errors_s), 95) < ALLOWED_ERROR_S
             assert max(watch.true_ages) > 1  # the network was too slow
             assert all("the network is slower than the camera" in text for text in watch.failures)
-            assert len(watch.numbers) > 3 * SLOW_NETWORK_S
+            assert len(watch.numbers) > 1.5 * SLOW_NETWORK_S
 
 
 def test_age_while_a_queue_grows_and_goes_away() -> None:

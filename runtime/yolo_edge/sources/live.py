@@ -149,7 +149,7 @@ class LiveSource(Source):
                 yield self._frame(item, image)
             elif self._newest.closed:
                 return
-            elif self._capture is not None and not self._capture.down:
+            elif self._capture is not None and self._capture.hangs(patience_s):
                 if self._abandoned == MOST_ABANDONED:
                     yield self.failure(f"{MOST_ABANDONED + 1} attempts to read it hang; given up")
                     return
@@ -204,13 +204,13 @@ class _Capture:
         self._connection: Connection | None = None
         self._reported: set[str] = set()
         self._attempts = 0
+        self._alive_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name=f"yolo-edge-{source.name}", daemon=True)
         self._thread.start()
 
-    @property
-    def down(self) -> bool:
-        """Whether the source was reported lost and has not come back."""
-        return bool(self._reported)
+    def hangs(self, patience_s: float) -> bool:
+        """Whether for so long nothing came, nothing failed, and nobody was told of a loss."""
+        return not self._reported and time.monotonic() - self._alive_at > patience_s
 
     def stop(self) -> None:
         """Ends the thread soon, or when its read returns."""
@@ -251,7 +251,8 @@ class _Capture:
                     break
                 self._reported.clear()
                 self._attempts = 0
-                if time.monotonic() - first > SETTLED_S:
+                self._alive_at = time.monotonic()
+                if self._alive_at - first > SETTLED_S:
                     self._backoff.reset()
                 self._source.fps = connection.fps
                 index = self._source.next_index()

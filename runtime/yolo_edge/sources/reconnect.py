@@ -19,10 +19,14 @@ class StreamLost(SourceError):  # noqa: N818 - an event in a source's life rathe
     Attributes:
         needs_user: Trying again soon will not help: wrong password, no such stream.
         final: Trying again will never help.
+        at_once: Given up by us, not by the other side: there is nothing to wait for.
     """
 
-    def __init__(self, reason: str, *, needs_user: bool = False, final: bool = False) -> None:
+    def __init__(
+        self, reason: str, *, needs_user: bool = False, final: bool = False, at_once: bool = False
+    ) -> None:
         super().__init__(reason)
+        self.at_once = at_once
         self.needs_user = needs_user
         self.final = final
 
@@ -42,6 +46,8 @@ class Backoff:
 
     def delay_s(self, lost: StreamLost) -> float:
         """Counts a failure and tells how long to wait."""
+        if lost.at_once:
+            return 0.0
         options = self._options
         longest = min(options.first_delay_s * 2.0 ** min(self._failures, 32), options.longest_delay_s)
         self._failures += 1

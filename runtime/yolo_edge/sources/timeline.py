@@ -79,6 +79,7 @@ class LagWatch:
         elif waited_s > DRAINED_S and now - self._late_since > CATCH_UP_S:
             raise StreamLost(
                 f"frames arrive {lag_s:.1f} s late, for the network is slower than the camera; connecting "
-                "anew to drop those on their way (a lower bitrate or the camera's second stream avoids this)"
+                "anew to drop those on their way (a lower bitrate or the camera's second stream avoids this)",
+                at_once=True,
             )
         return True
