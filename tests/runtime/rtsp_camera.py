@@ -39,6 +39,8 @@ class Behaviour:
     """Numbers of frames of which a packet is lost."""
     stall_after: int | None = None
     """Frames after which nothing comes."""
+    reports: bool = False
+    """Whether RTCP goes on then."""
     end_after: int | None = None
     """Frames after which the connection ends."""
     answer: bytes | None = None
@@ -134,6 +136,8 @@ class RtspCamera:
                     client.shutdown(socket.SHUT_RDWR)
                     return
                 while number + 1 == behaviour.stall_after and self.alive:
+                    if behaviour.reports:
+                        client.sendall(b"$\1\0\4RTCP")
                     time.sleep(0.05)  # until the test ends
                 time.sleep(1 / behaviour.fps)  # the camera's frame rate
 

@@ -101,6 +101,7 @@ def test_a_session_is_kept_alive_and_ended() -> None:
     ("behaviour", "error"),
     [
         pytest.param(Behaviour(stall_after=5), "nothing came for 2 s", id="stalled"),
+        pytest.param(Behaviour(stall_after=5, reports=True), "no video came for 2 s", id="reports only"),
         pytest.param(Behaviour(end_after=5), "the server ended the stream", id="ended"),
         pytest.param(Behaviour(user=("me", "other")), "another user name or password (401)", id="401"),
         pytest.param(

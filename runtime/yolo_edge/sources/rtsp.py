@@ -115,11 +115,16 @@ class RtspClient:
         Raises:
             StreamLost: The stream ended, or nothing came in time.
         """
-        keep_alive = time.monotonic() + self._session_s / 2
+        video_at = time.monotonic()
+        keep_alive = video_at + self._session_s / 2
         while True:
             message = self._message()
+            # Reports (RTCP) and answers may go on without it.
+            if self._arrived - video_at > self._timeout_s:
+                raise StreamLost(f"no video came for {self._timeout_s:g} s")
             if isinstance(message, _Data):
                 if message.channel == self._channel:
+                    video_at = self._arrived
                     yield message.payload, self._arrived, self._waited
                     self._waited = 0.0
             elif isinstance(message, _Response):
