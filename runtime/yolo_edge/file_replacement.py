@@ -6,18 +6,23 @@ import os
 from pathlib import Path
 
 
-def replace_text(path: Path, text: str) -> None:
-    """Writes beside the file and moves into place.
+def replace_file(path: Path, data: bytes) -> None:
+    """Writes beside the file and moves into place, so that the old one stays whole until the new one is.
 
     Raises:
         OSError: It cannot be written; what was there is still there, and nothing is left beside it.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with temporary.open("w", encoding="utf-8") as file:
+    with temporary.open("wb") as file:
         try:
-            file.write(text)
+            file.write(data)
             file.close()  # where a full disk shows
             temporary.replace(path)
         except BaseException:  # Ctrl-C too
             temporary.unlink(missing_ok=True)
             raise
+
+
+def replace_text(path: Path, text: str) -> None:
+    """The same with text, as UTF-8."""
+    replace_file(path, text.encode())

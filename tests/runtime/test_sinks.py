@@ -13,7 +13,7 @@ from yolo_edge.detections import Detections
 from yolo_edge.drawing import class_color, draw_detections
 from yolo_edge.errors import SinkError
 from yolo_edge.sinks.annotated import AnnotatedSink
-from yolo_edge.sinks.files import OutputFolder, replace_file
+from yolo_edge.sinks.files import OutputFolder, replace_output
 from yolo_edge.sinks.jsonl import JsonLinesSink
 from yolo_edge.sinks.text import TextSink
 from yolo_edge.sinks.window import WindowSink
@@ -133,10 +133,10 @@ def test_unwritable_folder(tmp_path: Path) -> None:
 
 def test_replace_file_keeps_the_old_one_on_failure(tmp_path: Path) -> None:
     target = tmp_path / "a.txt"
-    replace_file(target, b"old")
+    replace_output(target, b"old")
     target.with_name(f".{target.name}.{__import__('os').getpid()}.tmp").mkdir()
     with pytest.raises(SinkError, match="cannot be written"):
-        replace_file(target, b"new")
+        replace_output(target, b"new")
     assert target.read_bytes() == b"old"
 
 

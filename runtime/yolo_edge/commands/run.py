@@ -248,15 +248,13 @@ def _summarise(args: argparse.Namespace, statistics: RunStatistics, sinks: list[
         lines = [statistics.describe()]
         lines += [f"wrote {output}" for sink in sinks for output in sink.outputs]
         sys.stderr.write("\n".join(lines) + "\n")
-    if args.stats is not None:
-        from yolo_edge.sinks.files import replace_file
+    if args.stats == "-":
+        sys.stdout.write(json.dumps(statistics.to_dict(), indent=1, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+    elif args.stats is not None:
+        from yolo_edge.commands.json_output import write_json
 
-        text = json.dumps(statistics.to_dict(), indent=1, ensure_ascii=False) + "\n"
-        if args.stats == "-":
-            sys.stdout.write(text)
-            sys.stdout.flush()
-        else:
-            replace_file(Path(args.stats), text.encode())
+        write_json(Path(args.stats), statistics.to_dict())
 
 
 def _interrupt(signum: int, frame: object) -> None:

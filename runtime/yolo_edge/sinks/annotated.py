@@ -12,7 +12,7 @@ from yolo_edge.drawing import draw_detections
 from yolo_edge.errors import SinkError
 from yolo_edge.packages import require_cv2
 from yolo_edge.sinks.base import Sink
-from yolo_edge.sinks.files import OutputFolder, replace_file
+from yolo_edge.sinks.files import OutputFolder, replace_output
 from yolo_edge.sinks.video_writer import VideoOptions, VideoWriter, choose_writer
 from yolo_edge.sources.base import Frame
 
@@ -86,7 +86,7 @@ class AnnotatedSink(Sink):
             raise SinkError(f"{path}: OpenCV cannot write this kind of image: {error}") from None
         if not encoded:
             raise SinkError(f"{path}: OpenCV cannot write this kind of image")
-        replace_file(path, data.tobytes())
+        replace_output(path, data.tobytes())
         self._images += 1
 
     def _writer_of(self, frame: Frame) -> VideoWriter:

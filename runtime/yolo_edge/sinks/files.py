@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from yolo_edge.errors import SinkError
+from yolo_edge.file_replacement import replace_file
 
 _LONGEST_NAME = 100
 """Of a stream's address, in a file name."""
@@ -72,19 +73,13 @@ def _live_stem(source: str) -> str:
     return re.sub(r"[^\w.-]+", "_", address).strip("._")[:_LONGEST_NAME] or "camera"
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_output(path: Path, data: bytes) -> None:
     """Writes a file beside and renames it, so that an old file stays whole until the new one is.
 
     Raises:
         SinkError: It cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        try:
-            temporary.write_bytes(data)
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
+        replace_file(path, data)
     except OSError as error:
         raise SinkError(f"{path}: cannot be written: {error.strerror}") from None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from yolo_edge.detections import Detections
 from yolo_edge.sinks.base import Sink
-from yolo_edge.sinks.files import OutputFolder, replace_file
+from yolo_edge.sinks.files import OutputFolder, replace_output
 from yolo_edge.sources.base import Frame
 
 
@@ -38,7 +38,7 @@ class YoloTxtSink(Sink):
         suffix = ".txt" if frame.is_still else f"_{frame.index:06d}.txt"
         path = self._folder.file_for(frame.source, suffix, frame.path)
         self._folder.forget(frame.source, suffix)
-        replace_file(path, "".join(lines).encode())
+        replace_output(path, "".join(lines).encode())
         self._count += 1
 
     @property
