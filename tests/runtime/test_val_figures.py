@@ -9,25 +9,11 @@ from dataclasses import astuple
 
 import numpy as np
 import pytest
+from random_evaluation import make_image
 
-from yolo_edge.detections import Detections
 from yolo_edge.val import Figures, ImageBoxes, average_precision
 
 NAMES = ("cat", "dog", "bird", "cow")
-
-
-def _image(objects: list[tuple], found: list[tuple], crowd: list[bool] | None = None) -> ImageBoxes:
-    """Objects are (class, x0, y0, x1, y1), boxes found (class, x0, y0, x1, y1, confidence)."""
-    rows = np.array(objects, np.float64).reshape(-1, 5)
-    boxes = np.array(found, np.float64).reshape(-1, 6)
-    xyxy = rows[:, 1:]
-    return ImageBoxes(
-        xyxy=xyxy,
-        class_id=rows[:, 0].astype(np.int32),
-        crowd=np.array(crowd if crowd is not None else [False] * len(rows), np.bool_),
-        area_px=(xyxy[:, 2] - xyxy[:, 0]) * (xyxy[:, 3] - xyxy[:, 1]),
-        found=Detections(boxes[:, 1:5], boxes[:, 5], boxes[:, 0].astype(np.int32), NAMES),
-    )
 
 
 def _cocoeval(images: list[ImageBoxes]) -> tuple[list[float], dict[int, float]]:
@@ -70,7 +56,7 @@ def _twelve(figures: Figures) -> list[float]:
 
 def test_the_objects_themselves_as_boxes_are_perfect() -> None:
     objects = [(0, 10, 10, 30, 30), (0, 50, 50, 150, 150), (1, 5, 5, 60, 60)]
-    figures = average_precision([_image(objects, [(*row, 0.9) for row in objects])], NAMES)
+    figures = average_precision([make_image(objects, [(*row, 0.9) for row in objects])], NAMES)
     assert _twelve(figures)[:6] == pytest.approx([1.0] * 6)
     assert (figures.ar1, figures.ar10, figures.ar100) == pytest.approx((0.75, 1.0, 1.0))
     assert (figures.objects, figures.objects_small, figures.objects_medium, figures.objects_large) == (
@@ -86,7 +72,7 @@ def test_a_case_worked_out_by_hand() -> None:
     # Two objects. Found in this order: right (IoU 1), wrong, right (IoU 0.6: of the first three thresholds).
     objects = [(0, 0, 0, 100, 100), (0, 200, 0, 300, 100)]
     found = [(0, 0, 0, 100, 100, 0.9), (0, 400, 0, 500, 100, 0.8), (0, 200, 0, 300, 60, 0.7)]
-    figures = average_precision([_image(objects, found)], NAMES)
+    figures = average_precision([make_image(objects, found)], NAMES)
     # Recall 0.5 with precision 1 (levels 0 … 0.50: 51 of 101), recall 1 with precision 2/3 (the other 50).
     both, one = (51 + 50 * 2 / 3) / 101, 51 / 101
     assert figures.ap50 == pytest.approx(both)
@@ -98,25 +84,25 @@ def test_a_case_worked_out_by_hand() -> None:
 
 
 def test_nothing_found_and_nothing_marked() -> None:
-    figures = average_precision([_image([(2, 0, 0, 10, 10)], [])], NAMES)
+    figures = average_precision([make_image([(2, 0, 0, 10, 10)], [])], NAMES)
     assert (figures.ap, figures.ar100, figures.ap_small, figures.ap_large) == (0.0, 0.0, 0.0, None)
-    figures = average_precision([_image([], [(0, 0, 0, 10, 10, 0.5)])], NAMES)
+    figures = average_precision([make_image([], [(0, 0, 0, 10, 10, 0.5)])], NAMES)
     assert (figures.ap, figures.ar100, figures.objects, figures.classes) == (None, None, 0, ())
     assert average_precision([], NAMES).ap is None
 
 
 def test_boxes_of_classes_without_objects_change_nothing() -> None:
     objects, right = [(0, 0, 0, 100, 100)], [(0, 0, 0, 100, 100, 0.5)]
-    with_others = _image(objects, [*right, (1, 0, 0, 100, 100, 0.9)])
-    assert average_precision([with_others], NAMES) == average_precision([_image(objects, right)], NAMES)
+    with_others = make_image(objects, [*right, (1, 0, 0, 100, 100, 0.9)])
+    assert average_precision([with_others], NAMES) == average_precision([make_image(objects, right)], NAMES)
 
 
 def test_what_is_found_in_a_crowd_does_not_count() -> None:
     objects = [(0, 0, 0, 100, 100), (0, 200, 200, 400, 400)]
     found = [(0, 0, 0, 100, 100, 0.5), (0, 210, 210, 250, 250, 0.9), (0, 300, 300, 350, 350, 0.8)]
-    figures = average_precision([_image(objects, found, [False, True])], NAMES)
+    figures = average_precision([make_image(objects, found, [False, True])], NAMES)
     assert (figures.ap, figures.objects, figures.crowds) == (pytest.approx(1.0), 1, 1)
-    assert average_precision([_image(objects, found)], NAMES).ap < 0.5
+    assert average_precision([make_image(objects, found)], NAMES).ap < 0.5
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -144,7 +130,7 @@ def test_every_number_equals_pycocotools(seed: int) -> None:
         confidence = np.round(chance.uniform(0.001, 1, len(boxes)), 1 if seed % 2 else 6)
         found = np.concatenate([boxes, confidence[:, None]], 1)[np.argsort(-confidence, kind="stable")]
         crowd = (chance.uniform(size=count) < 0.15).tolist()
-        images.append(_image(objects.tolist(), found.tolist(), crowd))
+        images.append(make_image(objects.tolist(), found.tolist(), crowd))
     stats, classes = _cocoeval(images)
     figures = average_precision(images, NAMES)
     assert _twelve(figures) == pytest.approx(stats, abs=1e-12)

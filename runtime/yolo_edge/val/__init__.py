@@ -18,15 +18,21 @@ from yolo_edge.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from yolo_edge.val.comparison import ImageBoxes
+    from yolo_edge.val.confidence_curves import ConfidenceCurves, OperatingPoint
+    from yolo_edge.val.confusion import Confusion, ConfusionMatrix
     from yolo_edge.val.dataset import Dataset, open_dataset
     from yolo_edge.val.evaluation import Evaluation, EvaluationTimes, evaluate
     from yolo_edge.val.figures import ClassFigures, Figures, average_precision
     from yolo_edge.val.labels import DatasetError, LabelledImage, Objects
-    from yolo_edge.val.options import EVALUATION_OPTIONS
+    from yolo_edge.val.options import EVALUATION_OPTIONS, ConfusionThresholds
 
 __all__ = [
     "EVALUATION_OPTIONS",
     "ClassFigures",
+    "ConfidenceCurves",
+    "Confusion",
+    "ConfusionMatrix",
+    "ConfusionThresholds",
     "Dataset",
     "DatasetError",
     "Evaluation",
@@ -35,6 +41,7 @@ __all__ = [
     "ImageBoxes",
     "LabelledImage",
     "Objects",
+    "OperatingPoint",
     "average_precision",
     "evaluate",
     "open_dataset",
@@ -45,6 +52,10 @@ __getattr__, __dir__ = lazy_names(
     {
         "EVALUATION_OPTIONS": "options",
         "ClassFigures": "figures",
+        "ConfidenceCurves": "confidence_curves",
+        "Confusion": "confusion",
+        "ConfusionMatrix": "confusion",
+        "ConfusionThresholds": "options",
         "Dataset": "dataset",
         "DatasetError": "labels",
         "Evaluation": "evaluation",
@@ -53,6 +64,7 @@ __getattr__, __dir__ = lazy_names(
         "ImageBoxes": "comparison",
         "LabelledImage": "labels",
         "Objects": "labels",
+        "OperatingPoint": "confidence_curves",
         "average_precision": "figures",
         "evaluate": "evaluation",
         "open_dataset": "dataset",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +22,12 @@ from yolo_edge.read_ahead import Read, read_ahead
 from yolo_edge.sources.base import FailedFrame, FrameOrFailure
 from yolo_edge.sources.images import ImagesSource
 from yolo_edge.val.comparison import Comparison, ImageBoxes, Parameters, compare
+from yolo_edge.val.confidence_curves import ConfidenceCurves, confidence_curves
+from yolo_edge.val.confusion import ConfusionCounter, ConfusionMatrix
 from yolo_edge.val.dataset import Dataset
 from yolo_edge.val.figures import Figures, figures_of, require_pycocotools
 from yolo_edge.val.labels import DatasetError, LabelledImage
-from yolo_edge.val.options import EVALUATION_OPTIONS
+from yolo_edge.val.options import EVALUATION_OPTIONS, ConfusionThresholds
 
 
 @dataclass
@@ -70,6 +74,22 @@ class Evaluation:
     """Boxes found in all images."""
     failures: tuple[str, ...]
     """Images that could not be evaluated, and why; their objects count nowhere."""
+    compared: tuple[Comparison, ...] = field(repr=False, compare=False)
+    """What the curves are made of, image by image."""
+    confused: ConfusionCounter = field(repr=False, compare=False)
+    """What the confusion matrix is made of."""
+    names: tuple[str, ...] = field(repr=False)
+    """The model's class names."""
+
+    @cached_property
+    def curves(self) -> ConfidenceCurves:
+        """Precision, recall and F1 over confidence; computed when first asked for."""
+        return confidence_curves(self.compared, self.names, Parameters.of_coco())
+
+    @cached_property
+    def confusion(self) -> ConfusionMatrix:
+        """Which classes were taken for which; computed when first asked for."""
+        return self.confused.matrix()
 
 
 def evaluate(
@@ -77,6 +97,7 @@ def evaluate(
     dataset: Dataset,
     *,
     options: DetectOptions = EVALUATION_OPTIONS,
+    confusion: ConfusionThresholds | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Detects in every image of a dataset and compares with its labels.
@@ -85,6 +106,8 @@ def evaluate(
         detector: What detects.
         dataset: Of :func:`~yolo_edge.val.dataset.open_dataset`, with this detector's class names.
         options: Thresholds and limits; ``classes`` must be None, the dataset says which.
+        confusion: Where the confusion matrix is taken; the defaults of ConfusionThresholds if None. Boxes
+            below ``options.conf`` are not in it either.
         progress: Told of every image; messages only if None.
 
     Raises:
@@ -105,6 +128,9 @@ def evaluate(
     busy: list[tuple[float, float]] = []
     parameters = Parameters.of_coco()
     evaluated: list[Comparison] = []
+    thresholds = confusion if confusion is not None else ConfusionThresholds()
+    thresholds = dataclasses.replace(thresholds, conf=max(thresholds.conf, options.conf))
+    confused = ConfusionCounter(names, thresholds)
     detections = 0
     failures: list[str] = []
     asked: deque[tuple[LabelledImage, tuple[int, int]]] = deque()
@@ -130,7 +156,9 @@ def evaluate(
         stack.callback(results.close)
         for found in results:
             # While the engine computes the next image.
-            evaluated.append(compare(_in_pixels(*asked.popleft(), found), parameters))
+            boxes = _in_pixels(*asked.popleft(), found)
+            evaluated.append(compare(boxes, parameters))
+            confused.add(boxes)
             detections += len(found)
             times.images += 1
             if stages := found.times:
@@ -153,6 +181,9 @@ def evaluate(
         times=times,
         detections=detections,
         failures=tuple(failures),
+        compared=tuple(evaluated),
+        confused=confused,
+        names=names,
     )
 
 

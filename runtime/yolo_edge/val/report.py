@@ -42,9 +42,22 @@ def as_text(evaluation: Evaluation, dataset: Dataset) -> str:
             f"{dataset.path}\n{counts}",
             _figures_table(figures),
             _classes_table(figures),
+            suggestion(evaluation),
             _times_table(times),
             overhead,
         ]
+    )
+
+
+def suggestion(evaluation: Evaluation) -> str:
+    """The confidence threshold with the best F1, in a line."""
+    best = evaluation.curves.best_f1()
+    if best is None:
+        return "no confidence to suggest: no box is right at IoU 0.5"
+    precision = "-" if best.precision is None else f"{best.precision:.2f}"
+    return (
+        f"best F1 {best.f1:.2f} at confidence {best.confidence:.2f} (precision {precision}, recall "
+        f"{best.recall:.2f}; means over the classes at IoU 0.5)"
     )
 
 
@@ -84,6 +97,8 @@ def as_dict(
         "options": dataclasses.asdict(options),
         "figures": figures,
         "classes": classes,
+        "curves": evaluation.curves.as_dict(),
+        "confusion": evaluation.confusion.as_dict(),
         "detections": evaluation.detections,
         "failures": list(evaluation.failures),
         "times": {
