@@ -90,6 +90,11 @@ class Progress:
         self._stream.write(text + "\n")
         self._stream.flush()
 
+    def detail(self, text: str) -> None:
+        """Shows a line that stays, unless quiet."""
+        if not self._quiet:
+            self.message(text)
+
     def clear(self) -> None:
         """Removes the progress line."""
         if self._line_open:

@@ -12,16 +12,25 @@ from yolo_edge.engines import engine_names
 from yolo_edge.options import PRECISIONS, DetectOptions, parse_size
 
 
-def add_model(parser: argparse.ArgumentParser, *, positional: bool) -> None:
-    """Adds the bundle to run, as ``--model BUNDLE`` or as the argument ``[BUNDLE]``."""
+def add_model(parser: argparse.ArgumentParser, *, positional: bool, several: bool = False) -> None:
+    """Adds the bundle to run, as ``--model BUNDLE`` or as the argument ``[BUNDLE]``.
+
+    With ``several`` the flag may be repeated, and its value is a list or None.
+    """
     text = "the bundle; default: $YOLO_EDGE_MODEL, else the only *.edge of the working folder"
     if positional:
         parser.add_argument("model", metavar="BUNDLE", nargs="?", help=text)
+    elif several:
+        parser.add_argument(
+            "--model", metavar="BUNDLE", action="append", help=f"{text}; give it again to compare bundles"
+        )
     else:
         parser.add_argument("--model", metavar="BUNDLE", help=text)
 
 
-def add_engine(parser: argparse.ArgumentParser, default: str, more: str = "", auto: str = "") -> None:
+def add_engine(
+    parser: argparse.ArgumentParser, default: str, more: str = "", auto: str = "", *, several: bool = False
+) -> None:
     """Adds ``--engine`` and how it runs; :func:`engine_arguments` hands them to a Detector.
 
     Args:
@@ -29,10 +38,12 @@ def add_engine(parser: argparse.ArgumentParser, default: str, more: str = "", au
         default: What ``--engine`` is when it is not given.
         more: Other values that it may have.
         auto: What the default means, where that is more than an engine's name.
+        several: The values of ``--engine`` and ``--precision`` are lists with commas, for
+            :func:`split_list`, in which ``all`` may stand.
     """
     parser.add_argument(
         "--engine",
-        metavar="NAME",
+        metavar="LIST" if several else "NAME",
         default=default,
         help=f"{', '.join(engine_names())}{more} or {default}{f', {auto}' if auto else ''} "
         "(default: %(default)s)",
@@ -54,9 +65,11 @@ def add_engine(parser: argparse.ArgumentParser, default: str, more: str = "", au
     )
     parser.add_argument(
         "--precision",
-        choices=PRECISIONS,
+        choices=None if several else PRECISIONS,
+        metavar="LIST" if several else None,
         default="auto",
-        help="arithmetic of the inference; auto is fp32, with ncnn on CPUs that compute in half precision "
+        help=(f"{', '.join(PRECISIONS)} or all, or a list; " if several else "")
+        + "arithmetic of the inference; auto is fp32, with ncnn on CPUs that compute in half precision "
         "fp16-storage (default: %(default)s)",
     )
     parser.add_argument(

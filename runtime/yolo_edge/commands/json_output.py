@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 from yolo_edge.errors import SinkError
 from yolo_edge.file_replacement import replace_text
+
+_NUMBERS = re.compile(r"\[\n[-+\d.eE,nul\s]+\n\s*\]")
+"""A list of numbers and nulls with indentation."""
 
 
 def add_json(group: argparse._ActionsContainer, what: str) -> None:
@@ -37,13 +41,16 @@ def check_writable(path: Path) -> None:
 
 
 def write_json(path: Path, report: dict[str, Any]) -> None:
-    """Writes beside the file and moves into place.
+    """Writes beside the file and moves into place; each list of numbers is one line.
 
     Raises:
         SinkError: The file cannot be written.
     """
+    text = json.dumps(report, ensure_ascii=False, indent=1)
+    # No string of JSON holds a line break, so that what matches is never inside one.
+    text = _NUMBERS.sub(lambda match: "".join(match[0].split()), text)
     try:
-        replace_text(path, json.dumps(report, ensure_ascii=False, indent=1) + "\n")
+        replace_text(path, text + "\n")
     except OSError as error:
         raise SinkError(f"{path}: cannot be written: {error.strerror}") from None
 

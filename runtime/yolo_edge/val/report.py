@@ -42,14 +42,14 @@ def as_text(evaluation: Evaluation, dataset: Dataset) -> str:
             f"{dataset.path}\n{counts}",
             _figures_table(figures),
             _classes_table(figures),
-            suggestion(evaluation),
+            _suggestion(evaluation),
             _times_table(times),
             overhead,
         ]
     )
 
 
-def suggestion(evaluation: Evaluation) -> str:
+def _suggestion(evaluation: Evaluation) -> str:
     """The confidence threshold with the best F1, in a line."""
     best = evaluation.curves.best_f1()
     if best is None:
