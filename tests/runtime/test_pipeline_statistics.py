@@ -53,15 +53,16 @@ def test_figures_by_source() -> None:
     )
     statistics.add(a, ONE, 20.0, 2.0)
     assert "\n" not in statistics.describe(), "one source needs no line of its own"
-    b = statistics.sources.setdefault("b", SourceStatistics(dropped=3))
+    b = statistics.sources.setdefault("b", SourceStatistics(dropped=3, damaged=2))
     statistics.add_failure(b)
     assert statistics.describe().splitlines()[1:] == [
         "  a: 1 frames (0.5 per second); 1 detections; frame age median 20 ms, p95 20 ms, max 20 ms",
-        "  b: 0 frames (0.0 per second); 0 detections; 3 frames dropped; 1 failed",
+        "  b: 0 frames (0.0 per second); 0 detections; 3 frames dropped; 2 damaged; 1 failed",
     ]
     figures = statistics.to_dict()
     assert (figures["frames"], figures["fps"], figures["failures"]) == (1, 0.5, 1)
     assert figures["sources"]["b"]["dropped"] == 3
+    assert figures["sources"]["b"]["damaged"] == 2
     assert figures["sources"]["a"]["age_ms"] == {"median": 20, "p95": 20, "max": 20}
 
 

@@ -94,7 +94,7 @@ def run(
         writer.join()
         for worker in workers:
             worker.join()
-        output.count_dropped()
+        output.count_lost()
     return figures
 
 

@@ -134,11 +134,12 @@ class Output:
             self._feeds.deliver(feed)
             del entry, outcome  # while it waits no frame is kept alive
 
-    def count_dropped(self) -> None:
-        """Brings the dropped frames of the statistics up to date."""
+    def count_lost(self) -> None:
+        """Brings the dropped and damaged frames of the statistics up to date."""
         for feed, figures in self._by_feed.items():
-            figures.dropped = feed.source.dropped
+            figures.dropped, figures.damaged = feed.source.dropped, feed.source.damaged
         self._statistics.dropped = sum(figures.dropped for figures in self._by_feed.values())
+        self._statistics.damaged = sum(figures.damaged for figures in self._by_feed.values())
 
     def _wait(self) -> tuple[Feed, Outcome] | None:
         with self._filled:
@@ -166,7 +167,7 @@ class Output:
         for sink in self._sinks:
             sink.write(frame, outcome.detections)
         if progress and progress.due():
-            self.count_dropped()
+            self.count_lost()
             live_age_ms = age_ms if feed.source.live else None
             found = len(outcome.detections)
             progress.frame(self._shown(), statistics.frames, statistics.fps, found, age_ms=live_age_ms)

@@ -20,6 +20,8 @@ class SourceStatistics:
     failures: int = 0
     dropped: int = 0
     """Frames of a live source that a newer one overtook."""
+    damaged: int = 0
+    """Frames of a live source that arrived damaged, or build on one that did."""
     detections: int = 0
     ages: AgeHistogram = field(default_factory=AgeHistogram)
     """From capture to result, milliseconds."""
@@ -36,6 +38,7 @@ class SourceStatistics:
             "fps": round(_per_second(self.frames, elapsed_s), 3),
             "failures": self.failures,
             "dropped": self.dropped,
+            "damaged": self.damaged,
             "detections": self.detections,
             "age_ms": self.ages.to_dict(),
         }
@@ -50,6 +53,8 @@ class SourceStatistics:
             )
         if self.dropped:
             parts.append(f"{self.dropped} frames dropped")
+        if self.damaged:
+            parts.append(f"{self.damaged} damaged")
         if self.failures:
             parts.append(f"{self.failures} failed")
         return parts
