@@ -61,8 +61,8 @@ class Calibration:
             progress: Gets a short line before each image.
 
         Yields:
-            float32 (1, 3, H, W), letterboxed as the runtime does it; H and W differ from image to image unless
-            the network takes only one size.
+            float32 (1, 3, H, W), letterboxed as the runtime does it; H and W differ from image to image
+            unless the network takes only one size.
 
         Raises:
             CalibrationError: An image does not decode.
@@ -151,8 +151,8 @@ def _images_of(data: Path) -> list[Path]:
         return images_of_folder(data, split)
     if not data.is_file():
         raise CalibrationError(
-            f"{data}: no such file or folder; calibration takes a folder of images, a dataset's folder or YAML, "
-            "or a text file that names an image in each line"
+            f"{data}: no such file or folder; calibration takes a folder of images, a dataset's folder or "
+            "YAML, or a text file that names an image in each line"
         )
     if data.suffix.lower() in (".yaml", ".yml"):
         return read_yaml(data, _SPLIT)[0]

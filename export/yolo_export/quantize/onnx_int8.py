@@ -1,4 +1,4 @@
-"""ONNX files with int8 weights and 8-bit maps for onnxruntime, as QuantizeLinear and DequantizeLinear pairs."""
+"""ONNX files with int8 weights and 8-bit maps: QuantizeLinear and DequantizeLinear pairs for onnxruntime."""
 
 from __future__ import annotations
 
@@ -6,13 +6,33 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from yolo_edge.packages import require
 from yolo_export.errors import ConversionError
 from yolo_export.quantize.calibration import Calibration
-from yolo_export.quantize.ranges import DEFAULT_METHOD, Distribution, measure, range_of
+from yolo_export.quantize.compact import compact
+from yolo_export.quantize.ranges import (
+    DEFAULT_METHOD,
+    Activation,
+    Distribution,
+    check_method,
+    measure,
+    range_of,
+)
 
-__all__ = ["float_layers", "quantize_onnx", "quantized_layers"]
+__all__ = [
+    "Ranges",
+    "check_layers",
+    "float_layers",
+    "map_ranges",
+    "quantize_onnx",
+    "quantize_with_ranges",
+    "quantized_layers",
+]
+
+#: Lowest and highest value of each map, by its name.
+Ranges = dict[str, tuple[float, float]]
 
 _INSTALL = "pip install 'yolo-edge[export]'"
 _OPERATORS = ("Add", "Concat", "Conv", "MaxPool", "Mul", "Relu", "Resize", "Sigmoid", "Split")
@@ -28,7 +48,7 @@ def quantize_onnx(
 ) -> bytes:
     """Quantise a network with raw heads: int8 weights for each output channel, 8-bit maps.
 
-    The heads leave the graph as the convolutions compute them, in float: 256 levels would be too few for scores.
+    The heads leave the graph as the convolutions compute them, in float: 256 levels are too few for scores.
 
     Args:
         model: An ONNX file with constants folded; for onnxruntime in the form ``shuffle-free``.
@@ -43,17 +63,38 @@ def quantize_onnx(
         ConversionError: The network computes what is not finite.
         MissingExtraError: A package of the extra ``export`` is not installed.
     """
+    check_layers(model, keep_float)
+    return quantize_with_ranges(model, map_ranges(model, calibration, method, progress), keep_float, progress)
+
+
+def map_ranges(
+    model: bytes,
+    calibration: Calibration,
+    method: str = DEFAULT_METHOD,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Ranges:
+    """The range of each map, by name; the arguments are those of `quantize_onnx`."""
     onnx = require("onnx", "quantising for onnxruntime", _INSTALL)
-    loaded = onnx.load_from_string(model)
-    unknown = sorted(set(keep_float) - set(quantized_layers(model)))
-    if unknown:
-        raise ValueError(f"no convolution is called {', '.join(unknown)}; known: {quantized_layers(model)}")
+    check_method(method)
     distributions = measure(model, calibration, progress)
+    progress(f"choosing ranges by {method}")
+    return _ranges(onnx.load_from_string(model).graph, distributions, method)
+
+
+def quantize_with_ranges(
+    model: bytes,
+    ranges: Ranges,
+    keep_float: Sequence[str] = (),
+    progress: Callable[[str], None] = lambda _: None,
+) -> bytes:
+    """The same as `quantize_onnx` with ranges that are known already, from `map_ranges`."""
+    onnx = require("onnx", "quantising for onnxruntime", _INSTALL)
+    check_layers(model, keep_float)
     progress("quantising")
-    ranges = {name: range_of(each, method) for name, each in distributions.items()}
-    kept = float_layers(loaded.graph, keep_float)
-    quantised = _with_pairs(onnx, loaded, ranges, kept)
-    _heads_in_float(onnx, quantised, [output.name for output in loaded.graph.output])
+    loaded = onnx.load_from_string(model)
+    quantised = _with_pairs(onnx, loaded, ranges, float_layers(loaded.graph, keep_float))
+    _heads_in_float(quantised, [output.name for output in loaded.graph.output])
+    compact(quantised)
     quantised.ir_version = loaded.ir_version
     onnx.checker.check_model(quantised)
     data: bytes = quantised.SerializeToString(deterministic=True)
@@ -64,6 +105,18 @@ def quantized_layers(model: bytes) -> list[str]:
     """Names of the convolutions of a graph, in its order: what can be left in float."""
     onnx = require("onnx", "quantising for onnxruntime", _INSTALL)
     return [node.name for node in onnx.load_from_string(model).graph.node if node.op_type == "Conv"]
+
+
+def check_layers(model: bytes, names: Sequence[str]) -> None:
+    """Refuse names that are no convolution's of a graph.
+
+    Raises:
+        ValueError: Lists them, and what there is.
+    """
+    known = quantized_layers(model)
+    unknown = sorted(set(names) - set(known))
+    if unknown:
+        raise ValueError(f"the network has no convolution {', '.join(unknown)}; it has: {', '.join(known)}")
 
 
 def float_layers(graph: Any, names: Sequence[str]) -> set[str]:
@@ -84,7 +137,61 @@ def float_layers(graph: Any, names: Sequence[str]) -> set[str]:
     return kept
 
 
-def _with_pairs(onnx: Any, model: Any, ranges: dict[str, tuple[float, float]], kept: set[str]) -> Any:
+def _ranges(graph: Any, distributions: dict[str, Distribution], method: str) -> Ranges:
+    """The range of every map, with a view to the activation behind it."""
+    readers: dict[str, list[Any]] = {}
+    for node in graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node)
+    ranges = {}
+    for name, distribution in distributions.items():
+        behind = sorted(node.op_type for node in readers.get(name, []))
+        ranges[name] = range_of(distribution, method, _ACTIVATIONS.get(tuple(behind), lambda values: values))
+    return ranges
+
+
+def _silu(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    result: npt.NDArray[np.float64] = values / (1 + np.exp(-values))
+    return result
+
+
+def _relu(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.maximum(values, 0)
+
+
+#: What a map goes through next, by the operators that read it.
+_ACTIVATIONS: dict[tuple[str, ...], Activation] = {("Mul", "Sigmoid"): _silu, ("Relu",): _relu}
+
+
+def _weight_scales(onnx: Any, graph: Any, ranges: Ranges) -> dict[str, list[dict[str, Any]]]:
+    """The step of each output channel's weights.
+
+    A channel's bias is an int32 in steps of the weights' times the input's. Training leaves channels whose
+    weights are next to nothing: their bias would not fit, so their weights get larger steps.
+    """
+    from onnxruntime.quantization import QuantType
+
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    scales = {}
+    for node in graph.node:
+        if node.op_type != "Conv" or node.input[1] not in constants:
+            continue
+        weight = constants[node.input[1]]
+        scale = np.abs(weight.reshape(len(weight), -1)).max(1).astype(np.float64) / 127
+        low, high = ranges[node.input[0]]
+        if len(node.input) > 2 and node.input[2] in constants and high > low:
+            bias = np.abs(constants[node.input[2]]).astype(np.float64)
+            scale = np.maximum(scale, bias / ((high - low) / 255 * 2**30))
+        scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
+        scales[node.input[1]] = [
+            {"quant_type": QuantType.QInt8, "scale": np.array(each), "zero_point": np.array(0, np.int8)}
+            | ({"axis": 0} if number == 0 else {})
+            for number, each in enumerate(scale)
+        ]
+    return scales
+
+
+def _with_pairs(onnx: Any, model: Any, ranges: Ranges, kept: set[str]) -> Any:
     """The graph with a pair at each 8-bit map."""
     require("onnxruntime", "quantising for onnxruntime", _INSTALL)
     from onnxruntime.quantization import CalibrationMethod, QuantType
@@ -105,14 +212,18 @@ def _with_pairs(onnx: Any, model: Any, ranges: dict[str, tuple[float, float]], k
         nodes_to_quantize=[],
         nodes_to_exclude=sorted(kept),
         op_types_to_quantize=list(_OPERATORS),
-        extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
+        extra_options={
+            "ActivationSymmetric": False,
+            "WeightSymmetric": True,
+            "TensorQuantOverrides": _weight_scales(onnx, model.graph, ranges),
+        },
     )
     quantizer.quantize_model()
     quantizer.model.topological_sort()
     return quantizer.model.model
 
 
-def _heads_in_float(onnx: Any, model: Any, names: Sequence[str]) -> None:
+def _heads_in_float(model: Any, names: Sequence[str]) -> None:
     """Take the pairs between the detection convolutions and the outputs away."""
     graph = model.graph
     makers = {output: node for node in graph.node for output in node.output}
@@ -131,7 +242,3 @@ def _heads_in_float(onnx: Any, model: Any, names: Sequence[str]) -> None:
         maker.output[list(maker.output).index(quantise.input[0])] = name
         graph.node.remove(last)
         graph.node.remove(quantise)
-    used = {name for node in graph.node for name in node.input}
-    constants = [tensor for tensor in graph.initializer if tensor.name in used]
-    del graph.initializer[:]
-    graph.initializer.extend(constants)

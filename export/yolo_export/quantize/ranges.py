@@ -17,15 +17,23 @@ from yolo_edge.packages import require
 from yolo_export.errors import ConversionError
 from yolo_export.quantize.calibration import Calibration
 
-__all__ = ["DEFAULT_METHOD", "METHODS", "Distribution", "measure", "range_of"]
+__all__ = ["DEFAULT_METHOD", "METHODS", "Distribution", "check_method", "measure", "range_of"]
 
 _INSTALL = "pip install 'yolo-edge[export]'"
 _FORMAT = 1
 """Of the files in the cache; another number, another name."""
 _BINS = 8192
 _LEVELS = 256
+_SHARES = tuple(np.linspace(0.04, 1.0, 25).tolist())
+_ROUNDS = 2
+"""Method mse narrows the range by each of these shares, above and below in turn."""
+_SMALLEST_SHARE = 1e-9
+"""Method entropy takes it for a bin that quantisation leaves empty."""
 _SHARE = 0.9999
 """Of the values, by method percentile, lies inside the range; half of the others on each side."""
+
+Floats = npt.NDArray[np.float64]
+Activation = Callable[[Floats], Floats]
 
 
 @dataclass
@@ -74,7 +82,8 @@ class Distribution:
     def centres(self) -> npt.NDArray[np.float64]:
         """The middle of each bin."""
         width = 2 * self.limit / _BINS
-        return (np.arange(_BINS) + 0.5) * width - self.limit
+        centres: Floats = (np.arange(_BINS, dtype=np.float64) + 0.5) * width - self.limit
+        return centres
 
 
 def measure(
@@ -86,8 +95,8 @@ def measure(
 ) -> dict[str, Distribution]:
     """Run a network on the calibration images and count the values of every float map.
 
-    What was measured is kept in the user's cache folder under the hash of the model and the images' content, so
-    that another method, or other layers left in float, cost no second run.
+    What was measured is kept in the user's cache folder under the hash of the model and the images' content,
+    so that another method or other layers left in float cost no second run.
 
     Args:
         model: An ONNX file.
@@ -137,12 +146,15 @@ def measure(
     return distributions
 
 
-def range_of(distribution: Distribution, method: str) -> tuple[float, float]:
+def range_of(
+    distribution: Distribution, method: str, activation: Activation = lambda values: values
+) -> tuple[float, float]:
     """The range that a method covers; zero always lies in it.
 
     Args:
         distribution: Of the map's values.
         method: A key of `METHODS`.
+        activation: What the map goes through next. Only method ``mse`` minds it.
 
     Raises:
         ValueError: The method is unknown.
@@ -151,15 +163,27 @@ def range_of(distribution: Distribution, method: str) -> tuple[float, float]:
         raise ValueError(
             f"unknown calibration method {method!r}; known methods: {', '.join(sorted(METHODS))}"
         )
-    low, high = METHODS[method](distribution)
+    low, high = METHODS[method](distribution, activation)
     return min(low, 0.0), max(high, 0.0)
 
 
-def _min_max(distribution: Distribution) -> tuple[float, float]:
+def check_method(method: str) -> None:
+    """Refuse an unknown method.
+
+    Raises:
+        ValueError: Names the known ones.
+    """
+    if method not in METHODS:
+        raise ValueError(
+            f"unknown calibration method {method!r}; known methods: {', '.join(sorted(METHODS))}"
+        )
+
+
+def _min_max(distribution: Distribution, _: Activation) -> tuple[float, float]:
     return distribution.lowest, distribution.highest
 
 
-def _percentile(distribution: Distribution) -> tuple[float, float]:
+def _percentile(distribution: Distribution, _: Activation) -> tuple[float, float]:
     total = np.cumsum(distribution.counts)
     tail = (1 - _SHARE) / 2 * total[-1]
     width = 2 * distribution.limit / _BINS
@@ -168,17 +192,22 @@ def _percentile(distribution: Distribution) -> tuple[float, float]:
     return max(low, distribution.lowest), min(high, distribution.highest)
 
 
-def _entropy(distribution: Distribution) -> tuple[float, float]:
+def _entropy(distribution: Distribution, _: Activation) -> tuple[float, float]:
     """The magnitude at which the clipped and quantised distribution diverges least from the clipped one.
 
     After S. Migacz, "8-bit Inference with TensorRT", 2017.
     """
     half = _BINS // 2
     counts = (distribution.counts[half:] + distribution.counts[:half][::-1]).astype(np.float64)
-    used = int(np.flatnonzero(counts)[-1]) + 1 if counts.any() else 1
+    # A map behind ReLU is half zeros, which every range holds exactly; they would outweigh all else.
+    counts[0] = counts[1]
+    if not counts.any():
+        return distribution.lowest, distribution.highest
+    used = int(np.flatnonzero(counts)[-1]) + 1
     best, best_divergence = used, np.inf
     levels = _LEVELS // 2
-    for end in range(levels, used + 1, max(1, (used - levels) // 256)):
+    for end in (*range(levels, used, max(1, (used - levels) // 256)), used):
+        levels = min(_LEVELS // 2, end)
         clipped = counts[:end].copy()
         tail = counts[end:].sum()
         present = clipped > 0
@@ -189,21 +218,47 @@ def _entropy(distribution: Distribution) -> tuple[float, float]:
         quantised = np.where(present, level, 0.0)
         clipped[-1] += tail
         p, q = clipped / clipped.sum(), quantised / max(quantised.sum(), 1.0)
-        both = (p > 0) & (q > 0)
-        divergence = float(np.sum(p[both] * np.log(p[both] / q[both]))) + float(p[(p > 0) & (q <= 0)].sum())
+        taken = p > 0
+        # Only the last bin can have clipped values and none of its own.
+        divergence = float(np.sum(p[taken] * np.log(p[taken] / np.maximum(q[taken], _SMALLEST_SHARE))))
         if divergence < best_divergence:
             best, best_divergence = end, divergence
     limit = best * distribution.limit / half
     return max(-limit, distribution.lowest), min(limit, distribution.highest)
 
 
+def _mse(distribution: Distribution, activation: Activation) -> tuple[float, float]:
+    """The range with the smallest mean squared error behind the activation.
+
+    SiLU and ReLU make next to nothing of what is far below zero, so 256 levels need not reach there.
+    """
+    taken = np.flatnonzero(distribution.counts)
+    if not taken.size:
+        return 0.0, 0.0
+    values, counts = distribution.centres[taken], distribution.counts[taken]
+    wanted = activation(values)
+
+    def error(low: float, high: float) -> float:
+        step = max(high - low, 1e-12) / (_LEVELS - 1)
+        zero = np.rint(-low / step)
+        levels = np.clip(np.rint(values / step) + zero, 0, _LEVELS - 1) - zero
+        return float(((activation(levels * step) - wanted) ** 2 * counts).sum())
+
+    low, high = min(distribution.lowest, 0.0), max(distribution.highest, 0.0)
+    for _ in range(_ROUNDS):
+        high = min((share * high for share in _SHARES), key=lambda each: error(low, each))
+        low = min((share * low for share in _SHARES), key=lambda each: error(each, high))
+    return low, high
+
+
 #: Methods by the name that ``--calib-method`` takes.
-METHODS: Mapping[str, Callable[[Distribution], tuple[float, float]]] = {
+METHODS: Mapping[str, Callable[[Distribution, Activation], tuple[float, float]]] = {
     "entropy": _entropy,
     "min-max": _min_max,
+    "mse": _mse,
     "percentile": _percentile,
 }
-DEFAULT_METHOD = "percentile"
+DEFAULT_METHOD = "mse"
 
 
 def _cache_folder() -> Path:
@@ -218,7 +273,10 @@ def _load(path: Path) -> dict[str, Distribution] | None:
             names, facts, counts = file["names"], file["facts"], file["counts"]
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
-    return {str(name): Distribution(*map(float, fact), row) for name, fact, row in zip(names, facts, counts)}
+    return {
+        str(name): Distribution(float(low), float(high), float(limit), row)
+        for name, (low, high, limit), row in zip(names, facts, counts)
+    }
 
 
 def _save(path: Path, distributions: Mapping[str, Distribution]) -> None:
