@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -44,7 +46,7 @@ def quantize_openvino(
     """
     check_layers(model, keep_float)
     openvino = require_openvino("quantising for OpenVINO", _INSTALL)
-    nncf = require("nncf", "quantising for OpenVINO", _INSTALL)
+    nncf = _require_nncf()
     nncf.set_log_level(logging.ERROR)
     try:
         network = openvino.Core().read_model(io.BytesIO(model))
@@ -56,10 +58,29 @@ def quantize_openvino(
     progress("quantising with NNCF")
     # A list, for NNCF goes through it several times.
     images = list(calibration.tensors(progress))
-    return nncf.quantize(
-        network,
-        nncf.Dataset(images),
-        subset_size=len(images),
-        preset=nncf.QuantizationPreset.MIXED,
-        ignored_scope=nncf.IgnoredScope(names=kept) if kept else None,
-    )
+    try:
+        # It draws its own progress on stdout, which is for data.
+        with contextlib.redirect_stdout(io.StringIO()):
+            return nncf.quantize(
+                network,
+                nncf.Dataset(images),
+                subset_size=len(images),
+                preset=nncf.QuantizationPreset.MIXED,
+                ignored_scope=nncf.IgnoredScope(names=kept) if kept else None,
+            )
+    except (nncf.InternalError, nncf.UnsupportedModelError, nncf.ValidationError) as error:
+        raise ConversionError(f"NNCF cannot quantise the network: {error}") from error
+
+
+def _require_nncf() -> Any:
+    """NNCF without the telemetry of OpenVINO, which it would report each quantisation with."""
+    telemetry = "openvino_telemetry"
+    before = sys.modules.get(telemetry)
+    sys.modules[telemetry] = None  # type: ignore[assignment]  # Python's way to say: cannot be imported
+    try:
+        return require("nncf", "quantising for OpenVINO", _INSTALL)
+    finally:
+        if before is None:
+            del sys.modules[telemetry]
+        else:
+            sys.modules[telemetry] = before

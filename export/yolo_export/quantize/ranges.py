@@ -258,7 +258,7 @@ METHODS: Mapping[str, Callable[[Distribution, Activation], tuple[float, float]]]
     "mse": _mse,
     "percentile": _percentile,
 }
-DEFAULT_METHOD = "mse"
+DEFAULT_METHOD = "percentile"
 
 
 def _cache_folder() -> Path:

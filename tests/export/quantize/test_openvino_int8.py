@@ -37,12 +37,12 @@ def test_heads_stay_near_and_in_float(model: bytes, calibration: Calibration):
         assert 0 < noise < 0.05
 
 
-def test_kept_layers_are_float(model: bytes, calibration: Calibration):
-    names = quantized_layers(model)
+def test_a_kept_layer_is_float(model: bytes, calibration: Calibration, capsys: pytest.CaptureFixture[str]):
+    first = quantized_layers(model)[0]
     whole = weights_in_int8(quantize_openvino(model, calibration))
-    kept = weights_in_int8(quantize_openvino(model, calibration, keep_float=names[:3]))
-    assert whole == len(names)
-    assert kept == len(names) - 3
+    assert whole > 10
+    assert weights_in_int8(quantize_openvino(model, calibration, keep_float=[first])) == whole - 1
+    assert capsys.readouterr().out == ""
 
 
 def test_an_unknown_layer_is_named(model: bytes, calibration: Calibration):
