@@ -16,7 +16,7 @@ from yolo_export.quantize.onnx_int8 import check_layers
 
 __all__ = ["quantize_openvino"]
 
-_INSTALL = "pip install 'yolo-edge[openvino,quantize]'"
+_INSTALL = "pip install 'yolo-edge[quantize]'"
 
 
 def quantize_openvino(
