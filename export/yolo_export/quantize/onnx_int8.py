@@ -1,4 +1,4 @@
-"""ONNX files with int8 weights and 8-bit maps: QuantizeLinear and DequantizeLinear pairs for onnxruntime."""
+"""ONNX files with 8-bit weights and maps: QuantizeLinear and DequantizeLinear pairs for onnxruntime."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def quantize_onnx(
     keep_float: Sequence[str] = (),
     progress: Callable[[str], None] = lambda _: None,
 ) -> bytes:
-    """Quantise a network with raw heads: int8 weights for each output channel, 8-bit maps.
+    """Quantise a network with raw heads: 8-bit maps, 8-bit weights with a step for each output channel.
 
     The heads leave the graph as the convolutions compute them, in float: 256 levels are too few for scores.
 
@@ -164,7 +164,10 @@ _ACTIVATIONS: dict[tuple[str, ...], Activation] = {("Mul", "Sigmoid"): _silu, ("
 
 
 def _weight_scales(onnx: Any, graph: Any, ranges: Ranges) -> dict[str, list[dict[str, Any]]]:
-    """The step of each output channel's weights.
+    """The step of each output channel's weights, which are kept as unsigned numbers around 128.
+
+    With AVX2 and no VNNI onnxruntime multiplies unsigned maps by signed weights with VPMADDUBSW, whose 16-bit
+    sums saturate; what it does with unsigned weights does not.
 
     A channel's bias is an int32 in steps of the weights' times the input's. Training leaves channels whose
     weights are next to nothing: their bias would not fit, so their weights get larger steps.
@@ -172,6 +175,7 @@ def _weight_scales(onnx: Any, graph: Any, ranges: Ranges) -> dict[str, list[dict
     from onnxruntime.quantization import QuantType
 
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    zero = np.array(128, np.uint8)
     scales = {}
     for node in graph.node:
         if node.op_type != "Conv" or node.input[1] not in constants:
@@ -184,7 +188,7 @@ def _weight_scales(onnx: Any, graph: Any, ranges: Ranges) -> dict[str, list[dict
             scale = np.maximum(scale, bias / ((high - low) / 255 * 2**30))
         scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
         scales[node.input[1]] = [
-            {"quant_type": QuantType.QInt8, "scale": np.array(each), "zero_point": np.array(0, np.int8)}
+            {"quant_type": QuantType.QUInt8, "scale": np.array(each), "zero_point": zero}
             | ({"axis": 0} if number == 0 else {})
             for number, each in enumerate(scale)
         ]
@@ -206,7 +210,7 @@ def _with_pairs(onnx: Any, model: Any, ranges: Ranges, kept: set[str]) -> Any:
         onnx.shape_inference.infer_shapes(model),
         per_channel=True,
         reduce_range=False,
-        weight_qType=QuantType.QInt8,
+        weight_qType=QuantType.QUInt8,
         activation_qType=QuantType.QUInt8,
         tensors_range=TensorsData(CalibrationMethod.MinMax, data),
         nodes_to_quantize=[],
