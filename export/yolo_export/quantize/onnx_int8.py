@@ -120,21 +120,32 @@ def check_layers(model: bytes, names: Sequence[str]) -> None:
 
 
 def float_layers(graph: Any, names: Sequence[str]) -> set[str]:
-    """Convolutions with the activations behind them.
+    """Convolutions with the operators around them that then stay in float too.
+
+    Another operator has 8-bit maps only between quantised convolutions: where one feeds it, directly or
+    through other operators, and one reads what it makes.
 
     Args:
         graph: ``GraphProto``.
         names: Of the convolutions.
     """
     wanted = set(names)
-    kept: set[str] = set()
-    maps: set[str] = set()
+    fed: set[str] = set()
     for node in graph.node:
-        follows = node.op_type in ("Relu", "Sigmoid", "Mul") and maps.issuperset(node.input)
-        if node.name in wanted or follows:
-            kept.add(node.name)
-            maps.update(node.output)
-    return kept
+        if node.name not in wanted if node.op_type == "Conv" else fed.intersection(node.input):
+            fed.update(node.output)
+    read: set[str] = set()
+    for node in reversed(graph.node):
+        if node.name not in wanted if node.op_type == "Conv" else read.intersection(node.output):
+            read.update(node.input)
+    between = {
+        node.name for node in graph.node if fed.intersection(node.input) and read.intersection(node.output)
+    }
+    return {
+        node.name
+        for node in graph.node
+        if (node.name in wanted if node.op_type == "Conv" else node.name not in between)
+    }
 
 
 def _ranges(graph: Any, distributions: dict[str, Distribution], method: str) -> Ranges:
