@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import cv2
 import numpy as np
 import onnx
 import onnxruntime
 import pytest
 
-from yolo_export.quantize import METHODS, Calibration, quantize_onnx, quantized_layers
+from yolo_edge.bundle import load_bundle
+from yolo_export.quantize import METHODS, Calibration, open_calibration, quantize_onnx, quantized_layers
 
 
 def heads(model: bytes, calibration: Calibration) -> list[np.ndarray]:
@@ -114,3 +118,17 @@ def test_the_bias_of_a_dead_channel_survives(calibration: Calibration):
         heads(model, calibration), heads(quantize_onnx(model, calibration, "min-max"), calibration)
     ):
         np.testing.assert_allclose(found, wanted, atol=0.05)
+
+
+def test_black_images_spoil_the_model(
+    tmp_path: Path, tiny_bundle: Path, model: bytes, calibration: Calibration
+):
+    """What the gate has to refuse: the file is made, and computes something else."""
+    cv2.imwrite(str(tmp_path / "black.png"), np.zeros((90, 160, 3), np.uint8))
+    black = open_calibration(tmp_path, load_bundle(tiny_bundle).input)
+    noise = [
+        np.square(found - wanted).mean() / np.square(wanted).mean()
+        for wanted, found in zip(heads(model, calibration), heads(quantize_onnx(model, black), calibration))
+    ]
+    assert all(np.isfinite(noise))
+    assert max(noise) > 0.05
