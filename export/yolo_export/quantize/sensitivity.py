@@ -100,7 +100,7 @@ def layer_noise(
     through = _decibels(
         _run(_with_outputs(model, list(outputs.values())), tensors),
         _run(_with_outputs(whole, names, by_operator=True), tensors),
-    )[-len(names) :]
+    )
     wanted = list(_run(model, tensors))
     rows = []
     for number, name in enumerate(names):
