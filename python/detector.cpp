@@ -219,7 +219,7 @@ Args:
     engine: One of `native_engines`.
     threads: Threads of one inference.
     cpus: CPUs that the inference thread and its workers are bound to.
-    precision: "auto", "fp32", "fp16-storage", "fp16" or "bf16".
+    precision: "auto", "fp32", "fp16-storage", "fp16", "bf16" or "int8".
     size_hw: Network size in pixels.
     square: Pad to the full size instead of the next multiple of the stride.
 

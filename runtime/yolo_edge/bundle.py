@@ -10,7 +10,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Any, Literal, Union
@@ -155,6 +155,12 @@ class Bundle:
         """The checkpoint's own results for one image, which ``yolo-edge check`` compares with."""
         return self.path / GOLDEN
 
+    def only(self, target: Target) -> Bundle:
+        """The same bundle with one of its targets."""
+        entries = self.manifest.get("targets", ())
+        kept = [entry for entry, held in zip(entries, self.targets) if held == target]
+        return replace(self, targets=(target,), manifest={**self.manifest, "targets": kept})
+
     def open_files(self, target: Target) -> dict[str, Path]:
         """Checks the hash of every file of a target and returns their paths by role.
 
@@ -253,6 +259,12 @@ def parse_bundle(manifest: Mapping[str, Any], folder: Path, imported_from: Path 
     head_fields = root.sections("heads", minimum=needed, maximum=_LARGEST_LIST)
     heads = tuple(map(_read_head, head_fields))
     targets = tuple(_read_target(target, folder, len(heads)) for target in target_fields)
+    seen: set[tuple[str, str]] = set()
+    for fields, target in zip(target_fields, targets):
+        kind = (target.engine, target.weights)
+        if all(kind) and kind in seen:
+            fields.fault("weights", f"is {shown(target.weights)}, as of another target of the same engine")
+        seen.add(kind)
     verification = root.sections("verification", maximum=_LARGEST_VERIFICATION, required=False)
     bundle = Bundle(
         path=folder,

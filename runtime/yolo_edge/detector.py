@@ -6,7 +6,7 @@ import dataclasses
 import os
 import warnings
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Union
@@ -18,12 +18,16 @@ from yolo_edge.bundle import Bundle, ChannelOrder, LetterboxMode, load_bundle
 from yolo_edge.cpu_plan import plan_cpus
 from yolo_edge.detections import Detections
 from yolo_edge.engines import engine_class, select_target
-from yolo_edge.engines.base import SLOTS
+from yolo_edge.engines.base import SLOTS, WEIGHTS_TOLERANCE
+from yolo_edge.errors import BundleError
 from yolo_edge.inference import Choice, Inference, InferenceOptions, create_inference
 from yolo_edge.inference.base import FloatArray, Image, letterbox_of
 from yolo_edge.options import ClassSelection, DetectOptions, resolve_classes, validate_size
 
 Size = Union[int, tuple[int, int]]
+
+_INT8_MARGIN = 2.0
+"""How many times what the export measured heads may be off: other CPUs have other int8 kernels."""
 
 _USUAL_CHOICE = Choice(DetectOptions(), None)
 
@@ -41,8 +45,9 @@ class Detector:
         affinity: CPUs to run on instead of a cluster, by list (``0-3,6``) or mask (``0xf0``).
         imgsz: Network size in pixels, one number or (height, width), multiples of the model's stride;
             None takes the bundle's.
-        precision: Arithmetic of the inference: ``auto``, ``fp32``, ``fp16-storage``, ``fp16`` or ``bf16``;
-            see :func:`~yolo_edge.engines.choose_precision`.
+        precision: Arithmetic of the inference: ``auto``, ``fp32``, ``fp16-storage``, ``fp16``, ``bf16`` or
+            ``int8``; of the engine's targets it picks the one that fits, see
+            :func:`~yolo_edge.engines.select_target`.
         letterbox: ``rect`` pads to the next multiple of the stride, ``square`` to the full size;
             None takes the bundle's. A target with fixed shapes always pads to its shape.
         native: True wants the C++ runtime, False the engine's Python package; None takes the C++ runtime
@@ -86,7 +91,7 @@ class Detector:
         plan = plan_cpus(threads, cluster, affinity)
         if plan.warning:
             warnings.warn(plan.warning, stacklevel=2)
-        self.target = select_target(self.bundle, engine)
+        self.target = select_target(self.bundle, engine, precision)
         options = InferenceOptions(plan.threads, plan.engine_cpus, precision, self.size_hw, self.letterbox)
         self._inference = create_inference(self.bundle, self.target, options, native)
 
@@ -127,8 +132,33 @@ class Detector:
 
     @property
     def head_tolerance(self) -> float:
-        """Largest allowed difference of a raw head value from the checkpoint's."""
-        return engine_class(self.engine).head_tolerance[self.compute]
+        """Largest allowed difference of a raw head value from the checkpoint's.
+
+        Raises:
+            BundleError: Of int8 it is told by what the export measured, which the bundle does not say.
+        """
+        if self.compute == "int8":
+            return _INT8_MARGIN * float(self.measured["max_head_error"])
+        by_compute = engine_class(self.engine).head_tolerance[self.compute]
+        return max(by_compute, WEIGHTS_TOLERANCE.get(self.target.weights, 0.0))
+
+    @property
+    def measured(self) -> Mapping[str, Any]:
+        """What the export measured of this target in this arithmetic: a row of its ``verification``.
+
+        Raises:
+            BundleError: There is none with all of the figures.
+        """
+        wanted = (self.engine, self.target.weights, self.compute)
+        for row in self.bundle.verification:
+            figures = [row.get(key) for key in ("max_head_error", "mean_head_error", "box_agreement")]
+            found = (row.get("engine"), row.get("weights"), row.get("compute"))
+            if found == wanted and all(isinstance(figure, (int, float)) for figure in figures):
+                return row
+        raise BundleError(
+            f"{self.bundle.title} does not say how well {self.engine} does in {self.compute}, so it cannot "
+            "be checked; export it again"
+        )
 
     def describe(self) -> str:
         """One line for people: what runs, and how."""
@@ -137,9 +167,14 @@ class Detector:
         engine = f"{self.engine} (native)" if self.native else self.engine
         return (
             f"model {self.bundle.title} ({self.bundle.family}, {len(self.bundle.names)} classes), engine "
-            f"{engine} {self.compute}, {self.threads} threads on CPUs {self.cpus}, "
+            f"{engine} {self._arithmetic()}, {self.threads} threads on CPUs {self.cpus}, "
             f"{size} {self.letterbox}"
         )
+
+    def _arithmetic(self) -> str:
+        """The arithmetic, and the weights where they are neither float32 nor named by it."""
+        weights = self.target.weights
+        return self.compute if weights in ("fp32", self.compute) else f"{self.compute} (weights {weights})"
 
     def detect(
         self,

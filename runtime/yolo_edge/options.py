@@ -9,7 +9,7 @@ from typing import Optional, Union
 
 ClassSelection = Optional[Sequence[Union[int, str]]]
 
-PRECISIONS = ("auto", "fp32", "fp16-storage", "fp16", "bf16")
+PRECISIONS = ("auto", "fp32", "fp16-storage", "fp16", "bf16", "int8")
 """Kinds of arithmetic that a user can ask for, see :func:`yolo_edge.engines.choose_precision`."""
 
 FILES_AT_ONCE = 4

@@ -68,7 +68,7 @@ def test_what_cannot_run_is_a_row_with_the_reason(
     done = yolo_edge("val", folder, "--model", tiny_bundle, *flags)
     assert done.returncode == 0, done.stderr
     reports = json.loads(done.stdout)["evaluations"]
-    reason = "engine 'onnxruntime' has no precision 'bf16'; it has: fp32"
+    reason = "engine 'onnxruntime' has no precision 'bf16'; it has: fp32, int8"
     assert [report.get("error") for report in reports] == [None, reason, None, None]
     asked = {"bundle": str(tiny_bundle), "engine": "onnxruntime", "precision": "bf16"}
     assert reports[1]["model"] == asked

@@ -63,8 +63,10 @@ void DetectorArguments::add_to(ArgumentTable& table) {
               affinity);
     table.add(
         "--precision", "NAME",
-        "arithmetic: fp32, fp16-storage, fp16, bf16 or auto, which is fp16-storage where the CPU computes "
-        "in half precision and the bundle was verified in it, else fp32 (default: %default)",
+        "arithmetic, which also says which of the bundle's targets runs: fp32, fp16-storage, fp16, bf16, "
+        "int8 "
+        "or auto, which is fp16-storage where the CPU computes in half precision and the bundle was verified "
+        "in it, else fp32 (default: %default)",
         options.precision);
     table.group("network");
     table.add("--imgsz", "SIZE", "network size in pixels, N or HEIGHTxWIDTH (default: the bundle's)", size);
@@ -106,7 +108,10 @@ std::string describe(Detector& detector, const DetectorOptions& options) {
     const LetterboxMode mode = options.letterbox.value_or(bundle.input.letterbox);
     std::string text = "model " + bundle.path + " (" + bundle.family + ", ";
     text += std::to_string(bundle.names.size()) + " classes), engine " + engine.name() + " ";
-    text += engine.precision() + ", " + std::to_string(engine.threads()) + " threads on CPUs ";
+    text += engine.precision();
+    const std::string& weights = detector.target().weights;
+    if (weights != "fp32" && weights != engine.precision()) text += " (weights " + weights + ")";
+    text += ", " + std::to_string(engine.threads()) + " threads on CPUs ";
     text += engine.bound_cpus().to_list() + ", " + std::to_string(size.height);
     if (size.width != size.height) text += "x" + std::to_string(size.width);
     return text + (mode == LetterboxMode::rect ? " rect" : " square");

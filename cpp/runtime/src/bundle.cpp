@@ -13,7 +13,6 @@
 #include "bundle_fields.h"
 #include "bundle_json.h"
 #include "sha256.h"
-#include "yolo_edge/engine.h"
 #include "yolo_edge/errors.h"
 
 namespace yolo_edge {
@@ -312,6 +311,15 @@ Bundle parse_bundle(std::string_view manifest_json, const std::string& folder) {
     for (const Fields& target : targets) {
         bundle.targets.push_back(read_target(target, bundle.path, bundle.heads.size()));
     }
+    std::set<std::pair<std::string, std::string>> seen;
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+        const Target& target = bundle.targets[i];
+        if (target.engine.empty() || target.weights.empty()) continue;
+        if (!seen.emplace(target.engine, target.weights).second) {
+            targets[i].fault("weights",
+                             "is " + shown(target.weights) + ", as of another target of the same engine");
+        }
+    }
     root.sections("verification", 0, largest_verification, false);
     root.section("provenance", false);
 
@@ -348,29 +356,6 @@ std::map<std::string, std::string> verified_files(const Bundle& bundle, const Ta
         paths[role] = path;
     }
     return paths;
-}
-
-const Target& select_target(const Bundle& bundle, std::string_view engine) {
-    const auto target_of = [&](std::string_view name) {
-        return std::find_if(bundle.targets.begin(), bundle.targets.end(),
-                            [name](const Target& target) { return target.engine == name; });
-    };
-    std::set<std::string> held;
-    for (const Target& target : bundle.targets) held.insert(target.engine);
-    if (engine != "auto") {
-        engine_version(engine);  // refuses one that this library does not have
-        const auto found = target_of(engine);
-        if (found != bundle.targets.end()) return *found;
-        throw BundleError(bundle.path + " has no target for engine '" + std::string(engine) +
-                          "'; it has: " + listed(held) + " (yolo-export --to adds one)");
-    }
-    const std::vector<std::string> known = engine_names();
-    for (const std::string& name : known) {
-        const auto found = target_of(name);
-        if (found != bundle.targets.end()) return *found;
-    }
-    throw BundleError(bundle.path + " has targets for " + listed(held) +
-                      "; this library was built with: " + (known.empty() ? "none" : listed(known)));
 }
 
 }  // namespace yolo_edge

@@ -16,7 +16,7 @@ struct Detector::State {
     State(Bundle read, const DetectorOptions& options)
         : bundle(std::move(read)),
           plan(plan_cpus(options.cpu)),
-          target(select_target(bundle, options.engine)),
+          target(select_target(bundle, options.engine, options.precision)),
           engine(bundle, target, EngineOptions{plan.threads, plan.engine_cpus, options.precision}),
           pipeline(bundle, target, engine, options.size, options.letterbox) {}
 };

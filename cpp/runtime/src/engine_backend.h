@@ -43,6 +43,8 @@ struct EngineEntry {
 const std::vector<EngineEntry>& engine_entries();
 
 /// Throws std::invalid_argument that lists the known ones.
+const EngineEntry& find_engine(const std::vector<EngineEntry>& entries, std::string_view name);
+/// The same among those compiled in.
 const EngineEntry& engine_entry(std::string_view name);
 
 #ifdef YOLO_EDGE_HAVE_NCNN

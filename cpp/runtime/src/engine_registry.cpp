@@ -24,15 +24,18 @@ std::vector<std::string> engine_names() {
     return names;
 }
 
-const EngineEntry& engine_entry(std::string_view name) {
-    const auto& entries = engine_entries();
+const EngineEntry& find_engine(const std::vector<EngineEntry>& entries, std::string_view name) {
     const auto found = std::find_if(entries.begin(), entries.end(),
                                     [name](const EngineEntry& entry) { return entry.name == name; });
     if (found != entries.end()) return *found;
     std::string known;
-    for (const std::string& other : engine_names()) known += (known.empty() ? "" : ", ") + other;
+    for (const EngineEntry& other : entries) known += (known.empty() ? "" : ", ") + std::string(other.name);
     throw argument_error("unknown engine '", name,
                          "'; this library was built with: ", known.empty() ? "none" : known);
+}
+
+const EngineEntry& engine_entry(std::string_view name) {
+    return find_engine(engine_entries(), name);
 }
 
 std::string engine_version(std::string_view name) {

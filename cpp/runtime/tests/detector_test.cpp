@@ -159,8 +159,10 @@ TEST_CASE("what cannot be loaded") {
     CHECK_THROWS_WITH_AS(open(options), doctest::Contains("must be one of auto, fp32"),
                          std::invalid_argument);
     options.precision = "fp16";
-    CHECK_THROWS_WITH_AS(open(options), doctest::Contains("was verified in fp32, bf16, not in fp16"),
-                         BundleError);
+    CHECK_THROWS_WITH_AS(
+        open(options),
+        doctest::Contains("runs in precision 'fp16'; it has: ncnn with weights fp32, verified in fp32, bf16"),
+        BundleError);
     options = on_one_cpu();
     options.cpu.threads = 0;
     CHECK_THROWS_AS(open(options), std::invalid_argument);

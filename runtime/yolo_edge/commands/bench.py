@@ -137,7 +137,7 @@ def _rows(args: argparse.Namespace, bundle: Bundle, network: Network) -> list[Co
     from yolo_edge.cpu_plan import plan_cpus
     from yolo_edge.engines import choose_precision, engine_class, select_target
     from yolo_edge.errors import MissingExtraError
-    from yolo_edge.tuning.candidates import Candidate, Runtime, runtimes_of
+    from yolo_edge.tuning.candidates import Candidate, Runtime, runtimes_of, without_int8
     from yolo_edge.tuning.comparison import ComparedRow
 
     plan = plan_cpus(**cpu_arguments(args))
@@ -145,14 +145,18 @@ def _rows(args: argparse.Namespace, bundle: Bundle, network: Network) -> list[Co
         warnings.warn(plan.warning, stacklevel=1)
 
     def row(runtime: Runtime, label: str) -> ComparedRow:
-        precision = choose_precision(select_target(bundle, runtime.engine), args.precision)
+        precision = choose_precision(select_target(bundle, runtime.engine, args.precision), args.precision)
         cpus = str(plan.engine_cpus)
         return ComparedRow(Candidate(runtime.engine, runtime.native, precision, plan.threads, cpus), label)
 
     if args.engine == "all":
-        select_target(bundle, "auto")  # says what to install when there is none
-        found = [r for r in runtimes_of(bundle) if args.precision in ("auto", *r.precisions)]
+        installed = runtimes_of(bundle)
+        found = [r for r in installed if args.precision in r.precisions]
+        if args.precision == "auto":
+            found = without_int8(installed)
         if not found:
+            if args.precision == "auto" or not installed:
+                select_target(bundle, "auto")  # says what to install or to ask for
             raise ValueError(f"no installed engine of {bundle.title} computes in {args.precision}")
         return [row(runtime, runtime.title) for runtime in found]
     rows = []
@@ -160,7 +164,7 @@ def _rows(args: argparse.Namespace, bundle: Bundle, network: Network) -> list[Co
         if name == "auto" and (tuned := _tuned(args, bundle, network)) is not None:
             rows.append(ComparedRow(tuned, f"auto, tuned: {tuned.title}"))
             continue
-        engine = select_target(bundle, name).engine
+        engine = select_target(bundle, name, args.precision).engine
         found = runtimes_of(bundle, [engine])
         if not found:
             raise MissingExtraError(f"engine {engine!r} is not installed: {engine_class(engine).install}")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from yolo_edge.commands.arguments import (
     add_engine,
@@ -18,6 +19,9 @@ from yolo_edge.commands.arguments import (
     shown_warnings,
 )
 
+if TYPE_CHECKING:
+    from yolo_edge.bundle import Bundle, Target
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of ``check``."""
@@ -26,25 +30,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the results as JSON on standard output")
 
 
+def _targets(bundle: Bundle, engine: str, precision: str) -> list[Target]:
+    """What to test of an engine: each of its targets, or the one for the precision that was asked for."""
+    from yolo_edge.engines import select_target
+
+    if precision != "auto" or engine == "auto":
+        return [select_target(bundle, engine, precision)]
+    found = [target for target in bundle.targets if target.engine == engine]
+    return found or [select_target(bundle, engine)]
+
+
 def execute(args: argparse.Namespace) -> int:
     """Runs the command; returns 1 when a target failed."""
     import dataclasses
 
     from yolo_edge.bundle import load_bundle
     from yolo_edge.check import check_bundle
-    from yolo_edge.engines import select_target
     from yolo_edge.errors import BundleError, EngineError, MissingExtraError
     from yolo_edge.model_selection import find_model
     from yolo_edge.table import format_table
 
     bundle = load_bundle(find_model(args.model))
-    engines = sorted({target.engine for target in bundle.targets}) if args.engine == "all" else [args.engine]
+    held = sorted({target.engine for target in bundle.targets})
     results, failures = [], []
+    engines = held if args.engine == "all" else [args.engine]
     for engine in engines:
         try:
             with bad_arguments(args), shown_warnings(args):
-                select_target(bundle, engine)
-                results.append(check_bundle(bundle, engine, **engine_arguments(args)))
+                for target in _targets(bundle, engine, args.precision):
+                    arguments = engine_arguments(args)
+                    if args.precision == "auto" and target.weights == "int8":
+                        arguments["precision"] = "int8"
+                    results.append(check_bundle(bundle.only(target), target.engine, **arguments))
         except (BundleError, EngineError, MissingExtraError) as error:
             if len(engines) == 1:
                 raise

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yolo_edge.bundle import Bundle, Target
-from yolo_edge.errors import BundleError, MissingExtraError
-from yolo_edge.options import PRECISIONS
+from yolo_edge.engines.selection import EngineOffer, choose_compute, choose_target
 
 if TYPE_CHECKING:
     from yolo_edge.engines.base import Engine, EngineOptions
@@ -76,9 +75,11 @@ def choose_precision(target: Target, wanted: str) -> str:
     """The arithmetic that ``wanted`` means for a target on this machine; the rule of the C++ runtime.
 
     ``fp32`` is float32 everywhere, whatever the CPU offers. ``fp16-storage`` keeps weights and blobs in half
-    precision and computes in float32, ``fp16`` computes in half precision too, ``bf16`` stores bfloat16.
+    precision and computes in float32, ``fp16`` computes in half precision too, ``bf16`` stores bfloat16,
+    ``int8`` runs a target with int8 weights.
     ``auto`` is fp16-storage where the engine has it, the CPU has half-precision arithmetic and the target
-    allows it, else fp32: half-precision arithmetic moves scores by up to 0.3, so nobody gets it unasked.
+    allows it, else fp32: half-precision arithmetic moves scores by up to 0.3, so nobody gets it unasked, and
+    nobody gets int8 unasked.
 
     Raises:
         ValueError: An unknown name, or one that the engine does not have.
@@ -87,20 +88,7 @@ def choose_precision(target: Target, wanted: str) -> str:
     from yolo_edge import _core
 
     modes = engine_class(target.engine).compute_modes
-    if wanted == "auto":
-        fast = "fp16-storage"
-        pays = _core.has_half_precision_arithmetic() and fast in modes and fast in target.compute
-        return fast if pays else "fp32"
-    if wanted not in PRECISIONS:
-        raise ValueError(f"precision is {wanted!r}; it must be one of {', '.join(PRECISIONS)}")
-    if wanted not in modes:
-        raise ValueError(f"engine {target.engine!r} has no precision {wanted!r}; it has: {', '.join(modes)}")
-    if wanted not in target.compute:
-        raise BundleError(
-            f"the bundle's target for engine {target.engine!r} was verified in {', '.join(target.compute)}, "
-            f"not in {wanted}"
-        )
-    return wanted
+    return choose_compute(target, modes, wanted, half=_core.has_half_precision_arithmetic())
 
 
 def create_engine(target: Target, files: Mapping[str, Path], options: EngineOptions) -> Engine:
@@ -108,36 +96,36 @@ def create_engine(target: Target, files: Mapping[str, Path], options: EngineOpti
     return engine_class(target.engine)(target, files, options)
 
 
-def select_target(bundle: Bundle, engine: str) -> Target:
-    """The bundle's target for an engine; ``auto`` takes the usually fastest that is installed.
+def select_target(bundle: Bundle, engine: str, precision: str = "auto") -> Target:
+    """The bundle's target for an engine and a precision, see :func:`choose_precision`.
+
+    Engine ``auto`` takes the usually fastest that is installed and can do what is wanted. Of an engine's
+    targets, ``fp32`` takes one with float32 weights before one with half-precision weights,
+    ``fp16-storage`` and ``fp16`` the other way round, and ``int8`` only int8 weights, which ``auto`` never
+    takes.
 
     Raises:
-        ValueError: Unknown engine.
-        BundleError: The bundle has no target for it.
+        ValueError: Unknown engine or precision, or one that the engine does not have.
+        BundleError: The bundle has no such target.
         MissingExtraError: ``auto``, and no engine of the bundle's targets is installed.
     """
-    held = {target.engine: target for target in reversed(bundle.targets)}
+    from yolo_edge import _core
+
     if engine != "auto":
         engine_class(engine)
-        if engine in held:
-            return held[engine]
-        raise BundleError(
-            f"{bundle.title} has no target for engine {engine!r}; it has: {', '.join(sorted(held))} "
-            "(yolo-export --to adds one)"
-        )
-    usable = [name for name in engine_names() if name in held]
-    for name in usable:
-        if installed_version(name) is not None:
-            return held[name]
-    if not usable:
-        raise BundleError(
-            f"{bundle.title} has targets for {', '.join(sorted(held))}; this version runs "
-            f"{', '.join(sorted(_ENGINES))}"
-        )
-    commands = " or ".join(engine_class(name).install for name in usable)
-    raise MissingExtraError(
-        f"no engine for {bundle.title} is installed; it has targets for {', '.join(usable)}: {commands}"
-    )
+    held = {target.engine for target in bundle.targets}
+    # Looking at one engine must not load the others.
+    offers = [
+        _offer(name) if name in held and engine in ("auto", name) else EngineOffer(name, ())
+        for name in engine_names()
+    ]
+    half = _core.has_half_precision_arithmetic()
+    return choose_target(bundle, engine, precision, offers, half=half).target
+
+
+def _offer(name: str) -> EngineOffer:
+    kind = engine_class(name)
+    return EngineOffer(name, kind.compute_modes, "" if installed_version(name) else kind.install)
 
 
 def _installed(name: str) -> str:

@@ -27,6 +27,9 @@ from yolo_edge.errors import BundleError, EngineError
 
 SLOTS = 2
 
+WEIGHTS_TOLERANCE: Mapping[str, float] = {"fp16": 0.5}
+"""Largest allowed difference of a raw head value from the checkpoint's by rounding of the weights alone."""
+
 Result = TypeVar("Result")
 FloatArray = npt.NDArray[np.float32]
 

@@ -19,7 +19,7 @@ class OnnxRuntimeEngine(Engine):
     name: ClassVar[str] = "onnxruntime"
     package: ClassVar[str] = "onnxruntime"
     install: ClassVar[str] = "pip install 'yolo-edge[onnxruntime]'"
-    compute_modes: ClassVar[tuple[str, ...]] = ("fp32",)
+    compute_modes: ClassVar[tuple[str, ...]] = ("fp32", "int8")
     head_tolerance: ClassVar[Mapping[str, float]] = {"fp32": 1e-4}
 
     _session: Any

@@ -18,7 +18,7 @@ class OpenVinoEngine(Engine):
     name: ClassVar[str] = "openvino"
     package: ClassVar[str] = "openvino"
     install: ClassVar[str] = "pip install 'yolo-edge[openvino]'"
-    compute_modes: ClassVar[tuple[str, ...]] = ("fp32",)
+    compute_modes: ClassVar[tuple[str, ...]] = ("fp32", "int8")
     head_tolerance: ClassVar[Mapping[str, float]] = {"fp32": 1e-4}
 
     _openvino: Any

@@ -22,7 +22,7 @@ class NativeInference(Inference[_core.NativeJob]):
     def __init__(self, bundle: Bundle, target: Target, options: InferenceOptions) -> None:
         super().__init__(bundle, target, options)
         self._detector = _core.NativeDetector(
-            json.dumps(bundle.manifest),
+            json.dumps(bundle.only(target).manifest),
             str(bundle.path),
             engine=target.engine,
             threads=options.threads,

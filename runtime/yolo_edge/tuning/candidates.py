@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ class Runtime:
     native: bool
     """Compiled into the core; False is the engine's Python package."""
     precisions: tuple[str, ...]
-    """Kinds of arithmetic in which the bundle's target may run, the exact one first."""
+    """Kinds of arithmetic in which a target of the bundle may run, the exact one first."""
 
     @property
     def title(self) -> str:
@@ -101,18 +102,29 @@ def runtimes_of(bundle: Bundle, engines: Sequence[str] | None = None) -> list[Ru
     """
     for name in engines or ():
         engine_class(name)
-    targets = {target.engine: target for target in reversed(bundle.targets)}
+    verified: dict[str, set[str]] = {}
+    for target in bundle.targets:
+        verified.setdefault(target.engine, set()).update(target.compute)
     found = []
     for name in engine_names():
-        if name not in targets or (engines is not None and name not in engines):
+        if name not in verified or (engines is not None and name not in engines):
             continue
         kind = engine_class(name)
-        precisions = tuple(mode for mode in kind.compute_modes if mode in targets[name].compute)
+        precisions = tuple(mode for mode in kind.compute_modes if mode in verified[name])
         if native_version(name) is not None:
             found.append(Runtime(name, True, precisions))
         if kind.version() is not None:
             found.append(Runtime(name, False, precisions))
     return found
+
+
+def without_int8(runtimes: Sequence[Runtime]) -> list[Runtime]:
+    """What may be chosen for a user who did not ask for int8, which may find less."""
+    kept = [
+        dataclasses.replace(runtime, precisions=tuple(mode for mode in runtime.precisions if mode != "int8"))
+        for runtime in runtimes
+    ]
+    return [runtime for runtime in kept if runtime.precisions]
 
 
 def not_installed(bundle: Bundle) -> list[str]:

@@ -14,7 +14,13 @@ from yolo_edge import _core
 from yolo_edge.bundle import Bundle
 from yolo_edge.errors import EngineError, MissingExtraError
 from yolo_edge.progress import Progress, duration
-from yolo_edge.tuning.candidates import Candidate, cpu_choices, not_installed, runtimes_of
+from yolo_edge.tuning.candidates import (
+    Candidate,
+    cpu_choices,
+    not_installed,
+    runtimes_of,
+    without_int8,
+)
 from yolo_edge.tuning.conditions import Conditions, EnergyMeter, Sensors
 from yolo_edge.tuning.machine import engine_versions
 from yolo_edge.tuning.measure import Block, Network, Subject, frames_of_a_block, warm_up
@@ -105,7 +111,7 @@ class Tuner:
         self._energy = options.objective == "efficiency" and EnergyMeter(network.root).available
         topology = _core.CpuTopology.read(network.root)
         self._space = Space(
-            runtimes=runtimes_of(bundle, options.engines),
+            runtimes=without_int8(runtimes_of(bundle, options.engines)),
             cpus=cpu_choices(topology, network.root),
             quota_cpus=topology.quota_cpus,
             workers=options.objective == "throughput",

@@ -69,10 +69,15 @@ Bundle parse_bundle(std::string_view manifest_json, const std::string& folder);
 /// Checks the content of every file of a target and returns their paths by role. Throws BundleError.
 std::map<std::string, std::string> verified_files(const Bundle& bundle, const Target& target);
 
-/// The bundle's target for an engine; "auto" takes the first of engine_names() that the bundle has one for.
+/// The bundle's target for an engine and a precision, see choose_precision; engine "auto" takes the first of
+/// engine_names() that can do what is wanted.
 ///
-/// Throws std::invalid_argument for an engine that this library does not have, BundleError when the bundle
-/// has no target for it.
-const Target& select_target(const Bundle& bundle, std::string_view engine);
+/// Of an engine's targets, "fp32" takes one with float32 weights before one with half-precision weights,
+/// "fp16-storage" and "fp16" the other way round, and "int8" only int8 weights, which "auto" never takes.
+///
+/// Throws std::invalid_argument for an engine that this library does not have, or a precision that is unknown
+/// or that the engine does not have; BundleError when the bundle has no such target.
+const Target& select_target(const Bundle& bundle, std::string_view engine,
+                            std::string_view precision = "auto");
 
 }  // namespace yolo_edge

@@ -146,7 +146,7 @@ class OpenVinoBackend final : public EngineBackend {
 
 EngineEntry openvino_entry() {
     return {"openvino",
-            {"fp32"},
+            {"fp32", "int8"},
             [] {
                 const std::string build =
                     ov::get_openvino_version().buildNumber;  // 2026.4.1-22982-e213a147257-…
