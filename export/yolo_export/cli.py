@@ -13,8 +13,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from yolo_edge.commands.arguments import split_list
 from yolo_edge.commands.import_arguments import add_import_facts, given_import_facts, import_options
 from yolo_edge.packages import require
+from yolo_export.gate_options import DEFAULT_MAX_DROP, GateOptions
 
 if TYPE_CHECKING:
     from yolo_export.export import ExportReport
@@ -23,6 +25,7 @@ _EPILOG = """\
 examples:
   yolo-export --to ncnn best.pt                  writes best.edge, for a Raspberry Pi or RK board
   yolo-export --to onnx,ncnn best.pt --imgsz 320
+  yolo-export --to ncnn best.pt --precision fp16    half the size, next to what the bundle holds
   yolo-edge run --model best.edge cam0           runs it
   yolo-export --cfg yolov5s                      an untrained network, for measuring
   yolo-export --to ncnn other.onnx --names coco.names    exported by another tool, to another engine
@@ -72,6 +75,13 @@ def _export_parser() -> argparse.ArgumentParser:
         help="targets, separated by commas (default: %(default)s)",
     )
     parser.add_argument(
+        "--precision",
+        metavar="LIST",
+        default="fp32",
+        help="number types of the stored weights, separated by commas: fp32, fp16 (half the size) "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
         "--out",
         metavar="NAME.edge",
         type=Path,
@@ -83,7 +93,25 @@ def _export_parser() -> argparse.ArgumentParser:
     add_import_facts(parser, ".onnx file")
     parser.add_argument("--opset", type=int, metavar="N", help="ONNX operator set (default: the target's)")
     parser.add_argument(
-        "--force", action="store_true", help="replace a bundle of another model, or a damaged one"
+        "--force",
+        action="store_true",
+        help="replace a bundle of another model, or a damaged one; write what the gate refuses",
+    )
+    gate = parser.add_argument_group(
+        "gate", "fp16 weights are compared with float32 in the engine itself before anything is written"
+    )
+    gate.add_argument(
+        "--data",
+        metavar="DATASET",
+        type=Path,
+        help="what they are compared on: a labelled dataset (folder or YAML), or a folder of images, where "
+        "the boxes are compared with the checkpoint's own",
+    )
+    gate.add_argument(
+        "--max-drop",
+        metavar="X",
+        type=float,
+        help=f"average precision that they may lose (default: {DEFAULT_MAX_DROP})",
     )
     parser.add_argument("--quiet", action="store_true", help="no progress, only the result and errors")
     parser.add_argument("-v", "--verbose", action="store_true", help="show where an error came from")
@@ -149,8 +177,13 @@ def _export(args: argparse.Namespace, steps: Steps) -> int:
     if args.checkpoint is None and args.cfg is None:
         raise ValueError("give a CHECKPOINT, --cfg NAME, or both for weights without a network")
     targets = [name.strip() for name in args.to.split(",") if name.strip()]
-    for name in targets:
-        create_target(name)
+    precisions = [word for word in split_list(args.precision) or [] if word]
+    for target in [create_target(name) for name in targets]:
+        for weights in precisions:
+            target.check_weights(weights)
+    if not precisions:
+        raise ValueError("no precision was given")
+    gate = _gate_options(args, precisions)
     facts = import_options(args)
     foreign = args.checkpoint is not None and args.checkpoint.suffix.lower() == ".onnx"
     if foreign and args.cfg is not None:
@@ -163,6 +196,7 @@ def _export(args: argparse.Namespace, steps: Steps) -> int:
     # Only now: torch takes seconds to import, and a wrong argument should not.
     require("torch", "yolo-export", "pip install torch==2.13.0, then pip install 'yolo-edge[export]'")
     from yolo_export.export import export_bundle
+    from yolo_export.gate import gate_table
 
     source = args.checkpoint
     if args.cfg is not None and args.checkpoint is not None:
@@ -178,18 +212,38 @@ def _export(args: argparse.Namespace, steps: Steps) -> int:
     report = export_bundle(
         source,
         targets,
+        precisions=precisions,
         out=args.out,
         size_hw=facts.size_hw,
         opset=args.opset,
         import_options=facts if foreign else None,
+        gate=gate,
         force=args.force,
         progress=steps,
     )
     steps.finish()
     for note in report.notes:
         sys.stderr.write(f"note: {note}\n")
+    judged = [row.gate for row in report.verifications if row.gate is not None]
+    if judged:
+        sys.stdout.write(gate_table(judged) + "\n\n")
     sys.stdout.write(_table(report) + f"\nwrote {report.bundle}\n")
     return 0
+
+
+def _gate_options(args: argparse.Namespace, precisions: list[str]) -> GateOptions | None:
+    """What the gate is told.
+
+    Raises:
+        ValueError: Flags that would do nothing.
+    """
+    if args.data is None:
+        if args.max_drop is not None:
+            raise ValueError("--max-drop is for the gate, which needs --data")
+        return None
+    if set(precisions) <= {"fp32"}:
+        raise ValueError("--data is for the gate of other precisions than fp32; --precision names none")
+    return GateOptions(args.data, DEFAULT_MAX_DROP if args.max_drop is None else args.max_drop)
 
 
 def _table(report: ExportReport) -> str:
@@ -199,14 +253,14 @@ def _table(report: ExportReport) -> str:
         [
             row.engine,
             row.weights,
-            f"{report.sizes[row.engine] / 1e6:.1f} MB",
+            f"{report.sizes[row.engine, row.weights] / 1e6:.1f} MB",
             f"{row.max_head_error:.1e}",
             f"{row.box_agreement:.1%}",
             f"{row.inference_ms:.1f} ms at {row.timed_hw[0]}x{row.timed_hw[1]}",
         ]
         for row in report.verifications
     ]
-    return format_table(["target", "precision", "size", "max head error", "boxes equal", "inference"], rows)
+    return format_table(["target", "weights", "size", "max head error", "boxes equal", "inference"], rows)
 
 
 def _is_ours(error: Exception) -> bool:

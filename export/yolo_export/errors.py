@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from yolo_edge.errors import MissingExtraError
 
-__all__ = ["CheckpointError", "ConfigError", "ConversionError", "ExportError", "MissingExtraError"]
+__all__ = [
+    "CheckpointError",
+    "ConfigError",
+    "ConversionError",
+    "ExportError",
+    "GateError",
+    "MissingExtraError",
+]
 
 
 class CheckpointError(RuntimeError):
@@ -21,3 +28,7 @@ class ConversionError(RuntimeError):
 
 class ExportError(RuntimeError):
     """A bundle cannot be written, or what was exported does not compute what the checkpoint does."""
+
+
+class GateError(ExportError):
+    """A precision loses more than is allowed, gains no time, or cannot be judged."""

@@ -11,6 +11,7 @@ from yolo_edge import _core, reference
 from yolo_edge.bundle import ModelInput
 from yolo_edge.detections import Detections
 from yolo_edge.golden import Golden
+from yolo_edge.inference.base import letterbox_of
 from yolo_edge.options import DetectOptions
 from yolo_edge.scene import draw_scene
 from yolo_export.source import Source
@@ -50,22 +51,9 @@ def compute_expected(
         RuntimeError: The network's output is not finite.
     """
     height, width = image.shape[:2]
-    geometry = _core.letterbox_geometry(
-        (height, width),
-        size_hw=source.fixed_hw or size_hw,
-        stride=model_input.stride,
-        mode="square" if source.fixed_hw else "rect",
-    )
-    letterbox = _core.Letterbox(
-        tensor_channels=model_input.channels,
-        mean=model_input.mean,
-        scale=model_input.scale,
-        pad_value=model_input.pad_value,
-    )
+    geometry, tensor = letterboxed_for(source, model_input, image, size_hw)
     letterboxed = np.empty((3, *geometry.tensor_hw), np.uint8)
-    letterbox.run(image, geometry, letterboxed)
-    tensor = np.empty((1, 3, *geometry.tensor_hw), np.float32)
-    letterbox.run(image, geometry, tensor)
+    letterbox_of(model_input).run(image, geometry, letterboxed)
     heads = source.compute_heads(tensor)
     iou = DetectOptions().iou
     boxes = reference.decode(heads, source.strides, source.anchors_px)
@@ -86,6 +74,21 @@ def compute_expected(
             tuple(source.names),
         ),
     )
+
+
+def letterboxed_for(
+    source: Source, model_input: ModelInput, image: npt.NDArray[np.uint8], size_hw: tuple[int, int]
+) -> tuple[_core.LetterboxGeometry, npt.NDArray[np.float32]]:
+    """Where an image lies in the source's input, in mode ``rect`` where its size is open, and the tensor."""
+    geometry = _core.letterbox_geometry(
+        (image.shape[0], image.shape[1]),
+        size_hw=source.fixed_hw or size_hw,
+        stride=model_input.stride,
+        mode="square" if source.fixed_hw else "rect",
+    )
+    tensor = np.empty((1, 3, *geometry.tensor_hw), np.float32)
+    letterbox_of(model_input).run(image, geometry, tensor)
+    return geometry, tensor
 
 
 def make_golden(source: Source, model_input: ModelInput) -> Golden:

@@ -18,9 +18,11 @@ from yolo_edge.bundle import (
     ModelInput,
     is_bundle,
     load_bundle,
+    parse_bundle,
     sha256_of,
     write_manifest,
 )
+from yolo_edge.bundle import Target as BundleTarget
 from yolo_edge.errors import BundleError
 from yolo_edge.importing import ImportOptions
 from yolo_edge.options import DEFAULT_SIZE, validate_size
@@ -29,9 +31,12 @@ from yolo_export.checkpoint import read_checkpoint
 from yolo_export.errors import ExportError
 from yolo_export.expected import make_golden
 from yolo_export.foreign import open_foreign
+from yolo_export.gate import Gate
+from yolo_export.gate_options import GateOptions
 from yolo_export.source import SizeHW, Source
-from yolo_export.targets import create_target
+from yolo_export.targets import Target, create_target
 from yolo_export.verify import Verification, expected_results, verify_target
+from yolo_export.yardstick import open_yardstick
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,8 @@ class ExportReport:
 
     bundle: Path
     verifications: list[Verification]
-    sizes: dict[str, int]
-    """Bytes of each target's files, by engine."""
+    sizes: dict[tuple[str, str], int]
+    """Bytes of each target's files, by engine and weights."""
     notes: list[str] = field(default_factory=list)
     """What the user should know, one sentence each."""
 
@@ -50,10 +55,12 @@ def export_bundle(
     source: Path | Source,
     targets: Sequence[str],
     *,
+    precisions: Sequence[str] = ("fp32",),
     out: Path | None = None,
     size_hw: tuple[int, int] | None = None,
     opset: int | None = None,
     import_options: ImportOptions | None = None,
+    gate: GateOptions | None = None,
     force: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> ExportReport:
@@ -65,12 +72,15 @@ def export_bundle(
     Args:
         source: ``best.pt`` or ``.onnx``, or a checkpoint that has been read or made already.
         targets: Names of targets: ``onnx``, ``ncnn``.
+        precisions: Number types of the weights; each target is made once with each.
         out: The bundle folder, ``NAME.edge``; a folder to put it in; None means the working folder.
         size_hw: Default network size of the bundle; None keeps that of the bundle being extended, else takes
             the size that the file names, else 640.
         opset: ONNX operator set; None means the target's default.
         import_options: What an ONNX file does not say.
-        force: Replace a bundle of another model, or a damaged one.
+        gate: What weights other than float32 have to pass before anything is replaced; None leaves it at the
+            comparison with the source.
+        force: Replace a bundle of another model, or a damaged one, and write what does not pass the gate.
         progress: Told of each step.
 
     Raises:
@@ -78,12 +88,19 @@ def export_bundle(
         CheckpointError: The checkpoint cannot be read.
         BundleError: The ONNX file cannot be imported, or the bundle cannot be written.
         ConversionError: A converter failed.
+        GateError: A precision does not pass the gate.
+        DatasetError: The gate's images cannot be read.
         ExportError: The bundle there cannot be extended, the ONNX file has no raw heads to be found, or a
             target differs from its source.
     """
     converters = [create_target(name) for name in dict.fromkeys(targets)]
     if not converters:
         raise ValueError("no target was given")
+    wanted = [(converter, weights) for converter in converters for weights in dict.fromkeys(precisions)]
+    if not wanted:
+        raise ValueError("no precision was given")
+    for converter, weights in wanted:
+        converter.check_weights(weights)
     place = bundle_place(source if isinstance(source, Path) else source.path, out)
     with Staging(place) as staging:
         if isinstance(source, Path):
@@ -95,23 +112,34 @@ def export_bundle(
         intermediate = source.intermediate(opset)
         entries: list[dict[str, Any]] = []
         versions: dict[str, str] = {}
-        for converter in converters:
+        judge = None
+        if gate is not None:
+            judge = Gate(open_yardstick(gate.data, source, model_input), gate.max_drop, force)
+
+        def convert(converter: Target, weights: str) -> dict[str, Any]:
             result = converter.convert(
                 source,
                 staging.folder,
                 size_hw=size_hw,
+                weights=weights,
                 opset=opset,
                 progress=progress,
                 intermediate=intermediate,
             )
-            hashes = {name: sha256_of(staging.folder / name) for name in result.entry["files"].values()}
-            entries.append({**result.entry, "sha256": hashes})
             versions.update(result.versions)
-        engines = [entry["engine"] for entry in entries]
+            hashes = {name: sha256_of(staging.folder / name) for name in result.entry["files"].values()}
+            return {**result.entry, "sha256": hashes}
+
+        for converter, weights in wanted:
+            entries.append(convert(converter, weights))
+        kinds = [_kind(entry) for entry in entries]
+        scratch = [
+            convert(converter, "fp32") for converter in _lacking_fp32(wanted, kinds, old) if judge is not None
+        ]
 
         manifest = _manifest(source, model_input, versions)
         if old is not None:
-            _keep_other_targets(old, staging.folder, engines, manifest)
+            _keep_other_targets(old, staging.folder, kinds, manifest)
         manifest["targets"] += entries
         progress("computing golden results")
         make_golden(source, model_input).save(staging.folder / GOLDEN)
@@ -119,18 +147,78 @@ def export_bundle(
 
         expected = expected_results(source, model_input)
         verifications = []
-        for engine in engines:
-            progress(f"verifying in {engine}")
-            verifications.append(verify_target(staging.folder, engine, expected, source.kind))
+        for engine, weights in kinds:
+            progress(f"verifying {weights} weights in {engine}")
+            verifications.append(verify_target(staging.folder, engine, weights, expected, source.kind))
+        if judge is not None:
+            verifications = _judged(staging.folder, judge, manifest, scratch, verifications, progress)
         manifest["verification"] += [row.to_dict() for row in verifications]
         write_manifest(staging.folder, manifest)
         load_bundle(staging.folder)
         sizes = {
-            entry["engine"]: sum((staging.folder / name).stat().st_size for name in entry["files"].values())
+            _kind(entry): sum((staging.folder / name).stat().st_size for name in entry["files"].values())
             for entry in entries
         }
         staging.move_into_place()
     return ExportReport(place, verifications, sizes, [*source.notes, *notes])
+
+
+def _lacking_fp32(
+    wanted: list[tuple[Target, str]], kinds: list[tuple[str, str]], old: Bundle | None
+) -> list[Target]:
+    """Targets of weights that are to be judged, but of whose engine there are no float32 weights."""
+    held = {*kinds, *(_kind_of(target) for target in (old.targets if old is not None else ()))}
+    lacking = {
+        converter.engine: converter
+        for converter, weights in wanted
+        if weights != "fp32" and (converter.engine, "fp32") not in held
+    }
+    return list(lacking.values())
+
+
+def _judged(
+    folder: Path,
+    judge: Gate,
+    manifest: dict[str, Any],
+    scratch: list[dict[str, Any]],
+    verifications: list[Verification],
+    progress: Callable[[str], None],
+) -> list[Verification]:
+    """The verifications with what the gate measured.
+
+    Args:
+        folder: The new bundle.
+        judge: The gate.
+        manifest: That of the folder.
+        scratch: Targets whose files are in the folder for the gate alone; they are removed.
+        verifications: Of the new targets.
+        progress: Told of each step.
+
+    Raises:
+        GateError: Something does not pass.
+    """
+    bundle = parse_bundle({**manifest, "targets": [*manifest["targets"], *scratch]}, folder)
+    targets = {_kind_of(target): target for target in bundle.targets}
+    judged = []
+    for row in verifications:
+        if row.weights != "fp32":
+            target, exact = targets[row.engine, row.weights], targets[row.engine, "fp32"]
+            row = replace(row, gate=judge.measure(bundle, target, exact, row.compute, progress))
+        judged.append(row)
+    judge.decide([row.gate for row in judged if row.gate is not None])
+    for entry in scratch:
+        for name in entry["files"].values():
+            (folder / name).unlink()
+    return [replace(row, forced=judge.force) for row in judged]
+
+
+def _kind_of(target: BundleTarget) -> tuple[str, str]:
+    return target.engine, target.weights
+
+
+def _kind(entry: dict[str, Any]) -> tuple[str, str]:
+    """What tells the targets of a bundle apart, and the rows of its verification."""
+    return str(entry.get("engine")), str(entry.get("weights"))
 
 
 def _open(
@@ -224,16 +312,18 @@ def _manifest(source: Source, model_input: ModelInput, versions: dict[str, str])
     }
 
 
-def _keep_other_targets(old: Bundle, folder: Path, replaced: list[str], manifest: dict[str, Any]) -> None:
+def _keep_other_targets(
+    old: Bundle, folder: Path, replaced: list[tuple[str, str]], manifest: dict[str, Any]
+) -> None:
     """Carries the targets that are not exported anew over from the old bundle."""
     raw = json.loads((old.path / MANIFEST).read_text(encoding="utf-8"))
     for entry in raw["targets"]:
-        if entry["engine"] not in replaced:
+        if _kind(entry) not in replaced:
             for name in entry["files"].values():
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(old.path / name, folder / name)
             manifest["targets"].append(entry)
-    manifest["verification"] += [row for row in raw.get("verification", []) if row["engine"] not in replaced]
+    manifest["verification"] += [row for row in raw.get("verification", []) if _kind(row) not in replaced]
     versions = manifest["provenance"]["versions"]
     for name, version in raw["provenance"].get("versions", {}).items():
         versions.setdefault(name, version)

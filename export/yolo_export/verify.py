@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,20 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.bundle import ModelInput, load_bundle
-from yolo_edge.check import MIN_BOX_AGREEMENT, agreement_with_heads, check_bundle, max_head_error
+from yolo_edge.check import agreement_with_heads, check_bundle, max_head_error, min_box_agreement
 from yolo_edge.detector import Detector
 from yolo_edge.options import DetectOptions
 from yolo_edge.scene import draw_scene
 from yolo_export.errors import ExportError
 from yolo_export.expected import Expected, compute_expected
+from yolo_export.gate import GateResult
 from yolo_export.source import Source
 
 _SCENES = ((9, 16), (4, 3), (1, 1))
 """Height to width of the pictures: three different shapes of the input tensor."""
+
+_ANY_ERROR = 1e30
+"""Larger than any that is a number: heads that are none are refused in every precision."""
 
 _TIMED_RUNS = 5
 
@@ -34,11 +38,17 @@ class Verification:
     compute: str
     max_head_error: float
     """Largest difference of a raw head value, over the golden and all other pictures."""
+    mean_head_error: float
+    """Mean absolute difference of a raw head value over the golden picture."""
     box_agreement: float
     """Smallest share of equal boxes over all pictures."""
     inference_ms: float
     """Median time of the network at the size of the first picture."""
     timed_hw: tuple[int, int]
+    gate: GateResult | None = None
+    """What its gate measured."""
+    forced: bool = False
+    """Whether it is written although it did not pass."""
 
     def to_dict(self) -> dict[str, Any]:
         """A row of the bundle's ``verification``; times are left out, for they are not the board's."""
@@ -47,7 +57,9 @@ class Verification:
             "weights": self.weights,
             "compute": self.compute,
             "max_head_error": float(f"{self.max_head_error:.3g}"),
+            **({"mean_head_error": float(f"{self.mean_head_error:.3g}")} if self.weights == "int8" else {}),
             "box_agreement": round(self.box_agreement, 4),
+            **(self.gate.to_dict(self.forced) if self.gate is not None else {}),
         }
 
 
@@ -62,12 +74,15 @@ def expected_results(source: Source, model_input: ModelInput) -> list[Expected]:
     return results
 
 
-def verify_target(folder: Path, engine: str, expected: list[Expected], kind: str) -> Verification:
-    """Verifies the target of one engine in a bundle folder.
+def verify_target(
+    folder: Path, engine: str, weights: str, expected: list[Expected], kind: str
+) -> Verification:
+    """Verifies one target of a bundle folder.
 
     Args:
         folder: A complete bundle.
         engine: Which of its targets.
+        weights: The number type of that target's weights.
         expected: The source's results, from :func:`expected_results`.
         kind: What to call the source in messages.
 
@@ -75,9 +90,18 @@ def verify_target(folder: Path, engine: str, expected: list[Expected], kind: str
         ExportError: The target differs from its source by more than the engine's tolerance.
     """
     bundle = load_bundle(folder)
-    golden = check_bundle(bundle, engine)
+    kinds = {(target.engine, target.weights): target for target in bundle.targets}
+    bundle = bundle.only(kinds[engine, weights])
+    # What integers make of the heads is for the gate to judge; here it is only measured.
+    judged_here = weights != "int8"
+    precision = "fp32" if judged_here else "int8"
+    if not judged_here:
+        row = {"engine": engine, "weights": weights, "compute": precision}
+        anything = {"max_head_error": _ANY_ERROR, "mean_head_error": _ANY_ERROR, "box_agreement": 0.0}
+        bundle = replace(bundle, verification=({**row, **anything},))
+    golden = check_bundle(bundle, engine, precision=precision)
     errors, agreements = [golden.max_head_error], [golden.box_agreement]
-    with Detector(bundle, engine=engine, precision="fp32", letterbox="rect") as detector:
+    with Detector(bundle, engine=engine, precision=precision, letterbox="rect") as detector:
         for truth in expected:
             heads = detector.compute_heads(truth.tensor)
             errors.append(max_head_error(heads, truth.heads))
@@ -100,18 +124,19 @@ def verify_target(folder: Path, engine: str, expected: list[Expected], kind: str
             weights=detector.target.weights,
             compute=detector.compute,
             max_head_error=max(errors),
+            mean_head_error=golden.mean_head_error,
             box_agreement=min(agreements),
             inference_ms=_median_ms(detector, expected[0].tensor),
             timed_hw=(expected[0].tensor.shape[2], expected[0].tensor.shape[3]),
         )
-        tolerance = detector.head_tolerance
+        tolerance, least = detector.head_tolerance, min_box_agreement(detector)
     if not golden.letterbox_exact:
         raise ExportError("the letterbox of this machine differs between two runs; please report this")
-    if not (result.max_head_error <= tolerance and result.box_agreement >= MIN_BOX_AGREEMENT):
+    if not (result.max_head_error <= tolerance and result.box_agreement >= least):
         raise ExportError(
-            f"{engine} does not compute what the {kind} does: raw heads differ by up to "
-            f"{result.max_head_error:.2g} (allowed: {tolerance:.0e}), {result.box_agreement:.1%} of the "
-            f"boxes agree (needed: {MIN_BOX_AGREEMENT:.0%}). Nothing was replaced."
+            f"{engine} with {weights} weights does not compute what the {kind} does: raw heads differ by up "
+            f"to {result.max_head_error:.2g} (allowed: {tolerance:.0e}), {result.box_agreement:.1%} of the "
+            f"boxes agree (needed: {least:.0%}). Nothing was replaced."
         )
     return result
 

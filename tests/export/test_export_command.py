@@ -47,7 +47,7 @@ def test_from_checkpoint_to_boxes(
     assert done.returncode == 0, done.stderr
     assert "onnxruntime  fp32" in done.stdout
     assert done.stdout.endswith("wrote best.edge\n")
-    assert "verifying in onnxruntime ... " in done.stderr
+    assert "verifying fp32 weights in onnxruntime ... " in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.edge"]
     done = yolo_edge("run", scenes, "--jsonl", "-", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -191,7 +191,7 @@ def test_a_target_that_computes_something_else_is_refused(
         return lowered
 
     monkeypatch.setattr(lower, "lower", wrong)
-    with pytest.raises(ExportError, match="onnxruntime does not compute what the checkpoint does: raw heads"):
+    with pytest.raises(ExportError, match="onnxruntime with fp32 weights does not compute what"):
         export_bundle(lite, ["onnx"], out=place)
     assert _content(place) == before
     assert [path.name for path in tmp_path.iterdir()] == ["best.edge"]

@@ -13,7 +13,7 @@ from yolo_export.targets.intermediate import Intermediate
 if TYPE_CHECKING:
     from yolo_export.source import Source
 
-__all__ = ["Target", "TargetResult", "create_target", "register_target", "target_names"]
+__all__ = ["Target", "TargetResult", "create_target", "file_name", "register_target", "target_names"]
 
 _targets: dict[str, type[Target]] = {}
 
@@ -38,6 +38,8 @@ class Target(ABC):
     engine: ClassVar[str]
     #: The form of the graph that the engine runs fastest, one of `yolo_export.onnx_lower.FORMS`.
     form: ClassVar[str] = "plain"
+    #: Number types of weights that it can write.
+    weights: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
     def convert(
         self,
@@ -45,6 +47,7 @@ class Target(ABC):
         folder: Path,
         *,
         size_hw: tuple[int, int],
+        weights: str = "fp32",
         opset: int | None = None,
         progress: Callable[[str], None] = lambda _: None,
         intermediate: Intermediate | None = None,
@@ -58,15 +61,18 @@ class Target(ABC):
             source: What to convert.
             folder: Existing folder that the files are written into.
             size_hw: Height and width in px that the user asked for.
+            weights: Number type that weights are stored in, one of `weights`. ``fp16`` halves the files; the
+                arithmetic stays what the engine is told to use.
             opset: ONNX operator set; None for `DEFAULT_OPSET`.
             progress: Gets a short line before each long step.
             intermediate: The ONNX form of the same source, if another target has made it already.
 
         Raises:
-            ValueError: A size or operator set that is not possible.
+            ValueError: A size, weights or operator set that are not possible.
             MissingExtraError: A package of the extra ``export`` is not installed.
             ConversionError: A converter failed.
         """
+        self.check_weights(weights)
         stride = max(source.strides)
         if len(size_hw) != 2 or any(side < stride or side % stride for side in size_hw):
             raise ValueError(f"size (height, width) is {tuple(size_hw)}; both must be multiples of {stride}")
@@ -74,11 +80,22 @@ class Target(ABC):
             intermediate = source.intermediate(opset)
         elif not intermediate.fits(source, opset):
             raise ValueError("the intermediate was made from another model or for another operator set")
-        return self._convert(intermediate.in_form(self.form), folder, progress)
+        return self._convert(intermediate.in_form(self.form), folder, weights, progress)
+
+    def check_weights(self, weights: str) -> None:
+        """Refuse what the target cannot write.
+
+        Raises:
+            ValueError: It names what it can.
+        """
+        if weights not in self.weights:
+            raise ValueError(
+                f"the target for {self.engine} cannot store {weights!r}; it stores: {', '.join(self.weights)}"
+            )
 
     @abstractmethod
     def _convert(
-        self, intermediate: Intermediate, folder: Path, progress: Callable[[str], None]
+        self, intermediate: Intermediate, folder: Path, weights: str, progress: Callable[[str], None]
     ) -> TargetResult:
         """Write the files and describe them."""
 
@@ -86,14 +103,16 @@ class Target(ABC):
         self,
         intermediate: Intermediate,
         files: dict[str, str],
+        weights: str,
         input_name: str,
         input_layout: str,
         outputs: list[str],
     ) -> dict[str, Any]:
-        """A float32 entry with raw heads.
+        """An entry with raw heads in float32.
 
         Args:
             intermediate: What the files were made from.
+            weights: Number type of the stored weights.
             files: File name by role.
             input_name: Name of the input in the file.
             input_layout: ``nchw`` or ``chw``.
@@ -102,7 +121,7 @@ class Target(ABC):
         fixed_hw = intermediate.fixed_hw
         return {
             "engine": self.engine,
-            "weights": "fp32",
+            "weights": weights,
             "compute": list(engine_class(self.engine).open_compute),
             "files": files,
             "input": {
@@ -116,6 +135,17 @@ class Target(ABC):
                 for head, name in enumerate(outputs)
             ],
         }
+
+
+def file_name(name: str, weights: str) -> str:
+    """The name of a target's file: that of float32 weights, or with the weights before its ending.
+
+    Example:
+        >>> file_name("model.ncnn.param", "fp32"), file_name("model.ncnn.param", "fp16")
+        ('model.ncnn.param', 'model.ncnn.fp16.param')
+    """
+    stem, dot, suffix = name.rpartition(".")
+    return name if weights == "fp32" else f"{stem}.{weights}{dot}{suffix}"
 
 
 def register_target(name: str) -> Callable[[type[Target]], type[Target]]:

@@ -13,7 +13,7 @@ from typing import Any, Callable, ClassVar
 from yolo_edge.c_stdout import catch_c_stdout
 from yolo_edge.packages import require_mnn
 from yolo_export.errors import ConversionError
-from yolo_export.targets.base import Target, TargetResult, register_target
+from yolo_export.targets.base import Target, TargetResult, file_name, register_target
 from yolo_export.targets.converter_process import run_converter
 from yolo_export.targets.intermediate import INPUT_NAME, Intermediate
 
@@ -27,12 +27,12 @@ _CONVERT = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])
 
 @register_target("mnn")
 class MnnTarget(Target):
-    """Writes ``model.mnn``, float32 weights."""
+    """Writes ``model.mnn``."""
 
     engine: ClassVar[str] = "mnn"
 
     def _convert(
-        self, intermediate: Intermediate, folder: Path, progress: Callable[[str], None]
+        self, intermediate: Intermediate, folder: Path, weights: str, progress: Callable[[str], None]
     ) -> TargetResult:
         mnn = require_mnn("the mnn target", _INSTALL)
         onnx_model = intermediate.model(progress)
@@ -43,15 +43,17 @@ class MnnTarget(Target):
             # In a process of its own, for it prints to stdout.
             command = [sys.executable, "-c", _CONVERT, "-f", "ONNX", "--bizCode", "yolo-edge"]
             command += ["--modelFile", "model.onnx", "--MNNModel", written.name]
+            if weights == "fp16":
+                command.append("--fp16")
             run_converter("MNN's converter", "MNN", command, Path(workshop), [written.name])
             names = _tensor_names(mnn, written)
             model = _with_fixed_uuid(mnn, written, onnx_model)
         wanted = [INPUT_NAME, *intermediate.output_names]
         if sorted(names) != sorted(wanted):
             raise ConversionError(f"MNN wrote a graph with the tensors {sorted(names)}; expected {wanted}")
-        files = {"model": "model.mnn"}
+        files = {"model": file_name("model.mnn", weights)}
         (folder / files["model"]).write_bytes(model)
-        entry = self._entry(intermediate, files, INPUT_NAME, "nchw", intermediate.output_names)
+        entry = self._entry(intermediate, files, weights, INPUT_NAME, "nchw", intermediate.output_names)
         return TargetResult(entry, {**intermediate.versions, "mnn": importlib.metadata.version("MNN")})
 
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, ClassVar
 
 from yolo_edge.packages import require_openvino
 from yolo_export.errors import ConversionError
-from yolo_export.targets.base import Target, TargetResult, register_target
+from yolo_export.targets.base import Target, TargetResult, file_name, register_target
 from yolo_export.targets.intermediate import INPUT_NAME, Intermediate
 
 __all__ = ["OpenVinoTarget"]
@@ -19,23 +19,23 @@ _INSTALL = "pip install 'yolo-edge[openvino]'"
 
 @register_target("openvino")
 class OpenVinoTarget(Target):
-    """Writes ``model.xml`` and ``model.bin``, float32 weights."""
+    """Writes ``model.xml`` and ``model.bin``."""
 
     engine: ClassVar[str] = "openvino"
     form: ClassVar[str] = "shuffle-free"
 
     def _convert(
-        self, intermediate: Intermediate, folder: Path, progress: Callable[[str], None]
+        self, intermediate: Intermediate, folder: Path, weights: str, progress: Callable[[str], None]
     ) -> TargetResult:
         openvino = require_openvino("the openvino target", _INSTALL)
-        files = {"model": "model.xml", "weights": "model.bin"}
+        files = {"model": file_name("model.xml", weights), "weights": file_name("model.bin", weights)}
         onnx_model = intermediate.model(progress)
         progress("converting to OpenVINO")
         try:
             # What openvino.convert_model() does for ONNX, without its detour over a file.
             model = openvino.Core().read_model(io.BytesIO(onnx_model))
             _name_in_order(model)
-            openvino.save_model(model, str(folder / files["model"]), compress_to_fp16=False)
+            openvino.save_model(model, str(folder / files["model"]), compress_to_fp16=weights == "fp16")
         except RuntimeError as error:
             raise ConversionError(f"OpenVINO cannot convert the network: {error}") from error
         names = [port.get_any_name() for port in (*model.inputs, *model.outputs)]
@@ -43,7 +43,7 @@ class OpenVinoTarget(Target):
         if sorted(names) != sorted(wanted):
             raise ConversionError(f"OpenVINO wrote a graph with the tensors {names}; expected {wanted}")
         version = openvino.__version__.split("-")[0]
-        entry = self._entry(intermediate, files, INPUT_NAME, "nchw", intermediate.output_names)
+        entry = self._entry(intermediate, files, weights, INPUT_NAME, "nchw", intermediate.output_names)
         return TargetResult(entry, {**intermediate.versions, "openvino": version})
 
 
