@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 from yolo_edge.commands.arguments import split_list
 from yolo_edge.commands.import_arguments import add_import_facts, given_import_facts, import_options
 from yolo_edge.packages import require
-from yolo_export.gate_options import DEFAULT_MAX_DROP, GateOptions
+from yolo_export.gate_options import DEFAULT_MAX_DROP, CalibrationOptions, GateOptions
 
 if TYPE_CHECKING:
     from yolo_export.export import ExportReport
@@ -78,7 +78,7 @@ def _export_parser() -> argparse.ArgumentParser:
         "--precision",
         metavar="LIST",
         default="fp32",
-        help="number types of the stored weights, separated by commas: fp32, fp16 (half the size) "
+        help="number types of the stored weights, separated by commas: fp32, fp16 (half the size), int8 "
         "(default: %(default)s)",
     )
     parser.add_argument(
@@ -97,15 +97,31 @@ def _export_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="replace a bundle of another model, or a damaged one; write what the gate refuses",
     )
+    quantise = parser.add_argument_group("int8")
+    quantise.add_argument(
+        "--calib",
+        metavar="DIR|LIST",
+        type=Path,
+        help="images that the ranges of the maps are measured on, such as some of the training's: a folder, "
+        "a dataset's folder or YAML, or a text file that names an image in each line",
+    )
+    quantise.add_argument(
+        "--calib-method",
+        metavar="NAME",
+        help="how a range follows from the values; an unknown name lists them (not for openvino)",
+    )
+    quantise.add_argument("--calib-count", metavar="N", type=int, help="images that are drawn")
+    quantise.add_argument("--seed", metavar="N", type=int, help="another seed draws other images")
     gate = parser.add_argument_group(
-        "gate", "fp16 weights are compared with float32 in the engine itself before anything is written"
+        "gate", "int8 and fp16 weights are compared with float32 in the engine before anything is written"
     )
     gate.add_argument(
         "--data",
         metavar="DATASET",
         type=Path,
         help="what they are compared on: a labelled dataset (folder or YAML), or a folder of images, where "
-        "the boxes are compared with the checkpoint's own",
+        "the boxes are compared with the checkpoint's own (default for int8: calibration images that are "
+        "held out)",
     )
     gate.add_argument(
         "--max-drop",
@@ -184,6 +200,7 @@ def _export(args: argparse.Namespace, steps: Steps) -> int:
     if not precisions:
         raise ValueError("no precision was given")
     gate = _gate_options(args, precisions)
+    calibration = _calibration_options(args, precisions)
     facts = import_options(args)
     foreign = args.checkpoint is not None and args.checkpoint.suffix.lower() == ".onnx"
     if foreign and args.cfg is not None:
@@ -217,6 +234,7 @@ def _export(args: argparse.Namespace, steps: Steps) -> int:
         size_hw=facts.size_hw,
         opset=args.opset,
         import_options=facts if foreign else None,
+        calibration=calibration,
         gate=gate,
         force=args.force,
         progress=steps,
@@ -239,11 +257,33 @@ def _gate_options(args: argparse.Namespace, precisions: list[str]) -> GateOption
     """
     if args.data is None:
         if args.max_drop is not None:
-            raise ValueError("--max-drop is for the gate, which needs --data")
+            raise ValueError("--max-drop is for the gate's labelled images, which --data names")
         return None
     if set(precisions) <= {"fp32"}:
         raise ValueError("--data is for the gate of other precisions than fp32; --precision names none")
     return GateOptions(args.data, DEFAULT_MAX_DROP if args.max_drop is None else args.max_drop)
+
+
+def _calibration_options(args: argparse.Namespace, precisions: list[str]) -> CalibrationOptions | None:
+    """What int8 is calibrated with.
+
+    Raises:
+        ValueError: It is missing, or not needed.
+    """
+    given = {
+        "--calib": args.calib,
+        "--calib-method": args.calib_method,
+        "--calib-count": args.calib_count,
+        "--seed": args.seed,
+    }
+    flags = [flag for flag, value in given.items() if value is not None]
+    if "int8" not in precisions:
+        if flags:
+            raise ValueError(f"{', '.join(flags)}: for int8 weights, which --precision does not name")
+        return None
+    if args.calib is None:
+        raise ValueError("int8 weights need images to calibrate with, some of the training's: --calib DIR")
+    return CalibrationOptions(args.calib, args.calib_method, args.calib_count, args.seed)
 
 
 def _table(report: ExportReport) -> str:

@@ -28,15 +28,21 @@ from yolo_edge.importing import ImportOptions
 from yolo_edge.options import DEFAULT_SIZE, validate_size
 from yolo_edge.staging import Staging, bundle_place
 from yolo_export.checkpoint import read_checkpoint
-from yolo_export.errors import ExportError
+from yolo_export.errors import ExportError, GateError
 from yolo_export.expected import make_golden
 from yolo_export.foreign import open_foreign
 from yolo_export.gate import Gate
-from yolo_export.gate_options import GateOptions
+from yolo_export.gate_options import CalibrationOptions, GateOptions
+from yolo_export.quantize import DEFAULT_METHOD, Calibration, open_calibration
+from yolo_export.quantize.ranges import check_method
 from yolo_export.source import SizeHW, Source
-from yolo_export.targets import Target, create_target
+from yolo_export.targets import Quantization, Target, create_target
 from yolo_export.verify import Verification, expected_results, verify_target
-from yolo_export.yardstick import open_yardstick
+from yolo_export.yardstick import Unlabelled, open_yardstick
+
+_FEWEST_HELD_OUT = 16
+"""Images that were not drawn for calibration serve the gate if there are as many."""
+_MOST_HELD_OUT = 64
 
 
 @dataclass(frozen=True)
@@ -60,6 +66,7 @@ def export_bundle(
     size_hw: tuple[int, int] | None = None,
     opset: int | None = None,
     import_options: ImportOptions | None = None,
+    calibration: CalibrationOptions | None = None,
     gate: GateOptions | None = None,
     force: bool = False,
     progress: Callable[[str], None] = lambda text: None,
@@ -78,8 +85,9 @@ def export_bundle(
             the size that the file names, else 640.
         opset: ONNX operator set; None means the target's default.
         import_options: What an ONNX file does not say.
-        gate: What weights other than float32 have to pass before anything is replaced; None leaves it at the
-            comparison with the source.
+        calibration: Images that int8 weights are made with; needed for these.
+        gate: What weights other than float32 have to pass before anything is replaced; int8 weights have to
+            pass one in any case.
         force: Replace a bundle of another model, or a damaged one, and write what does not pass the gate.
         progress: Told of each step.
 
@@ -101,6 +109,8 @@ def export_bundle(
         raise ValueError("no precision was given")
     for converter, weights in wanted:
         converter.check_weights(weights)
+    if "int8" in precisions and calibration is None:
+        raise ValueError("int8 weights need calibration images, and none were given")
     place = bundle_place(source if isinstance(source, Path) else source.path, out)
     with Staging(place) as staging:
         if isinstance(source, Path):
@@ -112,9 +122,9 @@ def export_bundle(
         intermediate = source.intermediate(opset)
         entries: list[dict[str, Any]] = []
         versions: dict[str, str] = {}
-        judge = None
-        if gate is not None:
-            judge = Gate(open_yardstick(gate.data, source, model_input), gate.max_drop, force)
+        quantization, judge = _quantization_and_gate(
+            calibration if "int8" in precisions else None, gate or GateOptions(), force, source, model_input
+        )
 
         def convert(converter: Target, weights: str) -> dict[str, Any]:
             result = converter.convert(
@@ -122,6 +132,7 @@ def export_bundle(
                 staging.folder,
                 size_hw=size_hw,
                 weights=weights,
+                quantization=quantization if weights == "int8" else None,
                 opset=opset,
                 progress=progress,
                 intermediate=intermediate,
@@ -161,6 +172,51 @@ def export_bundle(
         }
         staging.move_into_place()
     return ExportReport(place, verifications, sizes, [*source.notes, *notes])
+
+
+def _quantization_and_gate(
+    calibration: CalibrationOptions | None,
+    gate: GateOptions,
+    force: bool,
+    source: Source,
+    model_input: ModelInput,
+) -> tuple[Quantization | None, Gate | None]:
+    """How int8 is made, and what judges; without other images, calibration images that are held out do."""
+    yardstick = open_yardstick(gate.data, source, model_input) if gate.data is not None else None
+    quantization = None
+    if calibration is not None:
+        method = calibration.method or DEFAULT_METHOD
+        check_method(method)
+        given = {"count": calibration.count, "seed": calibration.seed}
+        drawn = open_calibration(
+            calibration.data,
+            model_input,
+            fixed_hw=source.fixed_hw,
+            **{name: value for name, value in given.items() if value is not None},
+        )
+        if yardstick is None:
+            drawn, held_out = _held_out(drawn)
+            yardstick = Unlabelled(held_out, source, model_input)
+        quantization = Quantization(drawn, method)
+    return quantization, Gate(yardstick, gate.max_drop, force) if yardstick is not None else None
+
+
+def _held_out(calibration: Calibration) -> tuple[Calibration, tuple[Path, ...]]:
+    """Images to calibrate with, and others of the same data to judge by: what was not drawn, or a quarter.
+
+    Raises:
+        GateError: There are too few images for both.
+    """
+    if len(calibration.rest) >= _FEWEST_HELD_OUT:
+        return calibration, calibration.rest[:_MOST_HELD_OUT]
+    count = len(calibration) // 4
+    if count < 1:
+        raise GateError(
+            f"{len(calibration)} calibration images are too few to hold some out for the gate; give more, or "
+            "labelled images with --data"
+        )
+    kept, judged = calibration.hold_out(count)
+    return kept, judged.images
 
 
 def _lacking_fp32(

@@ -5,10 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["DEFAULT_MAX_DROP", "GateOptions"]
+__all__ = ["DEFAULT_MAX_DROP", "CalibrationOptions", "GateOptions"]
 
 DEFAULT_MAX_DROP = 0.01
 """Average precision that a precision may lose."""
+
+
+@dataclass(frozen=True)
+class CalibrationOptions:
+    """What integer weights are calibrated with; None stands for the default of `yolo_export.quantize`."""
+
+    data: Path
+    """A folder of images, a dataset's folder or YAML, or a text file that names an image in each line."""
+    method: str | None = None
+    """How a range follows from the values."""
+    count: int | None = None
+    """Images that are drawn."""
+    seed: int | None = None
+    """Another seed, other images."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +33,9 @@ class GateOptions:
         ValueError: ``max_drop`` is out of range.
     """
 
-    data: Path
-    """A labelled dataset, or a folder of images without labels."""
+    data: Path | None = None
+    """A labelled dataset, or a folder of images without labels; None takes calibration images that are held
+    out, and leaves fp16 weights at the comparison with the source."""
     max_drop: float = DEFAULT_MAX_DROP
     """Average precision that they may lose, 0..1; of unlabelled images the limit is fixed."""
 

@@ -201,9 +201,22 @@ def test_file_names(name: str, weights: str, expected: str) -> None:
 @pytest.mark.parametrize(
     ("flags", "text"),
     [
-        pytest.param(["--precision", "int4"], "cannot store 'int4'; it stores: fp32, fp16", id="unknown"),
+        pytest.param(
+            ["--to", "onnx", "--precision", "int4"],
+            "cannot store 'int4'; it stores: fp32, fp16, int8",
+            id="unknown",
+        ),
+        pytest.param(
+            ["--to", "ncnn", "--precision", "int8", "--calib", "d"],
+            "cannot store 'int8'; it stores: fp32, fp16",
+            id="not in this engine",
+        ),
+        pytest.param(
+            ["--to", "onnx", "--precision", "int8"], "need images to calibrate with", id="no calibration"
+        ),
+        pytest.param(["--seed", "1"], "--seed: for int8 weights", id="no int8"),
         pytest.param(["--precision", ","], "no precision was given", id="none"),
-        pytest.param(["--max-drop", "0.1"], "--max-drop is for the gate, which needs --data", id="no data"),
+        pytest.param(["--max-drop", "0.1"], "--max-drop is for the gate's labelled images", id="no data"),
         pytest.param(["--data", "d"], "for the gate of other precisions than fp32", id="nothing to judge"),
         pytest.param(
             ["--precision", "fp16", "--data", "d", "--max-drop", "2"],

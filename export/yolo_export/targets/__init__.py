@@ -6,7 +6,7 @@ from yolo_export.targets import mnn as _mnn  # noqa: F401  (fills the registry)
 from yolo_export.targets import ncnn as _ncnn  # noqa: F401
 from yolo_export.targets import onnx as _onnx  # noqa: F401
 from yolo_export.targets import openvino as _openvino  # noqa: F401
-from yolo_export.targets.base import Target, TargetResult, create_target, target_names
+from yolo_export.targets.base import Quantization, Target, TargetResult, create_target, target_names
 from yolo_export.targets.intermediate import DEFAULT_OPSET, OPSETS, Intermediate, OnnxIntermediate
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "OPSETS",
     "Intermediate",
     "OnnxIntermediate",
+    "Quantization",
     "Target",
     "TargetResult",
     "create_target",

@@ -11,9 +11,18 @@ from yolo_edge.engines import engine_class
 from yolo_export.targets.intermediate import Intermediate
 
 if TYPE_CHECKING:
+    from yolo_export.quantize import Calibration
     from yolo_export.source import Source
 
-__all__ = ["Target", "TargetResult", "create_target", "file_name", "register_target", "target_names"]
+__all__ = [
+    "Quantization",
+    "Target",
+    "TargetResult",
+    "create_target",
+    "file_name",
+    "register_target",
+    "target_names",
+]
 
 _targets: dict[str, type[Target]] = {}
 
@@ -29,6 +38,18 @@ class TargetResult:
 
     entry: dict[str, Any]
     versions: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Quantization:
+    """How integer weights are made."""
+
+    calibration: Calibration
+    """Images that the ranges of the maps are measured on."""
+    method: str
+    """How a range follows from them, one of `yolo_export.quantize.METHODS`."""
+    keep_float: tuple[str, ...] = ()
+    """Convolutions that stay in float, by name."""
 
 
 class Target(ABC):
@@ -48,6 +69,7 @@ class Target(ABC):
         *,
         size_hw: tuple[int, int],
         weights: str = "fp32",
+        quantization: Quantization | None = None,
         opset: int | None = None,
         progress: Callable[[str], None] = lambda _: None,
         intermediate: Intermediate | None = None,
@@ -63,6 +85,7 @@ class Target(ABC):
             size_hw: Height and width in px that the user asked for.
             weights: Number type that weights are stored in, one of `weights`. ``fp16`` halves the files; the
                 arithmetic stays what the engine is told to use.
+            quantization: How ``int8`` is made; None for other weights.
             opset: ONNX operator set; None for `DEFAULT_OPSET`.
             progress: Gets a short line before each long step.
             intermediate: The ONNX form of the same source, if another target has made it already.
@@ -73,6 +96,8 @@ class Target(ABC):
             ConversionError: A converter failed.
         """
         self.check_weights(weights)
+        if (weights == "int8") != (quantization is not None):
+            raise ValueError("int8 weights, and no others, need calibration images")
         stride = max(source.strides)
         if len(size_hw) != 2 or any(side < stride or side % stride for side in size_hw):
             raise ValueError(f"size (height, width) is {tuple(size_hw)}; both must be multiples of {stride}")
@@ -80,7 +105,10 @@ class Target(ABC):
             intermediate = source.intermediate(opset)
         elif not intermediate.fits(source, opset):
             raise ValueError("the intermediate was made from another model or for another operator set")
-        return self._convert(intermediate.in_form(self.form), folder, weights, progress)
+        intermediate = intermediate.in_form(self.form)
+        if quantization is not None:
+            return self._quantize(intermediate, folder, quantization, progress)
+        return self._convert(intermediate, folder, weights, progress)
 
     def check_weights(self, weights: str) -> None:
         """Refuse what the target cannot write.
@@ -98,6 +126,12 @@ class Target(ABC):
         self, intermediate: Intermediate, folder: Path, weights: str, progress: Callable[[str], None]
     ) -> TargetResult:
         """Write the files and describe them."""
+
+    def _quantize(
+        self, intermediate: Intermediate, folder: Path, how: Quantization, progress: Callable[[str], None]
+    ) -> TargetResult:
+        """The same with int8 weights; of targets whose `weights` say so."""
+        raise NotImplementedError
 
     def _entry(
         self,
@@ -122,7 +156,7 @@ class Target(ABC):
         return {
             "engine": self.engine,
             "weights": weights,
-            "compute": list(engine_class(self.engine).open_compute),
+            "compute": ["int8"] if weights == "int8" else list(engine_class(self.engine).open_compute),
             "files": files,
             "input": {
                 "name": input_name,

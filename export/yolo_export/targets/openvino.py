@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import io
 import re
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any, Callable, ClassVar
 
 from yolo_edge.packages import require_openvino
 from yolo_export.errors import ConversionError
-from yolo_export.targets.base import Target, TargetResult, file_name, register_target
+from yolo_export.quantize import quantize_openvino
+from yolo_export.targets.base import Quantization, Target, TargetResult, file_name, register_target
 from yolo_export.targets.intermediate import INPUT_NAME, Intermediate
 
 __all__ = ["OpenVinoTarget"]
@@ -23,21 +25,38 @@ class OpenVinoTarget(Target):
 
     engine: ClassVar[str] = "openvino"
     form: ClassVar[str] = "shuffle-free"
+    weights: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "int8")
 
     def _convert(
         self, intermediate: Intermediate, folder: Path, weights: str, progress: Callable[[str], None]
     ) -> TargetResult:
         openvino = require_openvino("the openvino target", _INSTALL)
-        files = {"model": file_name("model.xml", weights), "weights": file_name("model.bin", weights)}
         onnx_model = intermediate.model(progress)
         progress("converting to OpenVINO")
         try:
             # What openvino.convert_model() does for ONNX, without its detour over a file.
             model = openvino.Core().read_model(io.BytesIO(onnx_model))
+        except RuntimeError as error:
+            raise ConversionError(f"OpenVINO cannot convert the network: {error}") from error
+        return self._save(openvino, model, intermediate, folder, weights)
+
+    def _quantize(
+        self, intermediate: Intermediate, folder: Path, how: Quantization, progress: Callable[[str], None]
+    ) -> TargetResult:
+        openvino = require_openvino("the openvino target", _INSTALL)
+        model = quantize_openvino(intermediate.model(progress), how.calibration, how.keep_float, progress)
+        result = self._save(openvino, model, intermediate, folder, "int8")
+        return TargetResult(result.entry, {**result.versions, "nncf": importlib.metadata.version("nncf")})
+
+    def _save(
+        self, openvino: Any, model: Any, intermediate: Intermediate, folder: Path, weights: str
+    ) -> TargetResult:
+        files = {"model": file_name("model.xml", weights), "weights": file_name("model.bin", weights)}
+        try:
             _name_in_order(model)
             openvino.save_model(model, str(folder / files["model"]), compress_to_fp16=weights == "fp16")
         except RuntimeError as error:
-            raise ConversionError(f"OpenVINO cannot convert the network: {error}") from error
+            raise ConversionError(f"OpenVINO cannot write the network: {error}") from error
         names = [port.get_any_name() for port in (*model.inputs, *model.outputs)]
         wanted = [INPUT_NAME, *intermediate.output_names]
         if sorted(names) != sorted(wanted):
