@@ -109,7 +109,7 @@ def test_the_model_is_found_in_the_working_folder(
         pytest.param(["--imgsz", 100], "the model's stride 32; the nearest that are: 96, 128", id="imgsz"),
         pytest.param(["--imgsz", "big"], "'big' is not an image size", id="imgsz word"),
         pytest.param(["--classes", "horse"], "no class horse; it has: 0 cat, 1 dog, 2 bird", id="class"),
-        pytest.param(["--engine", "tengine"], "unknown engine 'tengine'; known engines: ncnn", id="engine"),
+        pytest.param(["--engine", "tengine"], "unknown engine 'tengine'; known engines: mnn", id="engine"),
         pytest.param(["--letterbox", "round"], "invalid choice: 'round'", id="letterbox"),
         pytest.param(["--max-frames", 0], "max-frames is 0", id="max frames"),
         pytest.param(["--every", 0], "every is 0", id="every"),
