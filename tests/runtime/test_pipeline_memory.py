@@ -21,7 +21,8 @@ def test_two_streams_for_three_minutes(tiny_bundle: Path, clip: Path) -> None:
     assert abs(report["growth"]) <= 0.02
     frames = report["frames"]
     assert frames["first"] > 1000
-    assert abs(frames["first"] - frames["second"]) <= 5, "in turn"
+    # In turn; one that has no frame ready when its turn comes loses it.
+    assert abs(frames["first"] - frames["second"]) <= frames["first"] // 100
 
 
 def test_it_wants_two_minutes_to_compare(tiny_bundle: Path, clip: Path) -> None:
