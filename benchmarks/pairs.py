@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import platform
 import random
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -35,6 +36,18 @@ def paired_ratio(a: Sequence[float], b: Sequence[float]) -> dict[str, object]:
     medians = sorted(_median(sorted(chance.choices(ratios, k=len(ratios)))) for _ in range(_RESAMPLES))
     low, high = medians[round(0.025 * _RESAMPLES)], medians[round(0.975 * _RESAMPLES) - 1]
     return {"median": _median(sorted(ratios)), "interval_95": [low, high], "pairs": len(ratios)}
+
+
+def timed_in_turn(calls: Sequence[Callable[[], object]], pairs: int, warmup: int = 5) -> list[list[float]]:
+    """Milliseconds of each call, ``pairs`` times in turn, after ``warmup`` turns that do not count."""
+    times: list[list[float]] = [[] for _ in calls]
+    for turn in range(-warmup, pairs):
+        for call, kept in zip(calls, times):
+            started = time.perf_counter()
+            call()
+            if turn >= 0:
+                kept.append((time.perf_counter() - started) * 1e3)
+    return times
 
 
 def describe_machine(*packages: str) -> dict[str, object]:

@@ -14,11 +14,10 @@ import argparse
 import json
 import shutil
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-from pairs import describe_machine, paired_ratio, summary
+from pairs import describe_machine, paired_ratio, summary, timed_in_turn
 
 from yolo_edge import Detector
 from yolo_edge.bundle import load_bundle, sha256_of, write_manifest
@@ -120,13 +119,7 @@ def compare(plain: Path, other: Path, engine: str, args: argparse.Namespace) -> 
     size_hw = (-(-args.imgsz * 9 // 16 // 32) * 32, args.imgsz)
     tensor = np.random.default_rng(0).random((1, 3, *size_hw), dtype=np.float32)
     detectors = [Detector(place, engine=engine, threads=args.threads) for place in (plain, other)]
-    times: list[list[float]] = [[], []]
-    for number in range(args.pairs + 5):
-        for detector, kept in zip(detectors, times):
-            started = time.perf_counter()
-            detector.compute_heads(tensor)
-            if number >= 5:
-                kept.append(1e3 * (time.perf_counter() - started))
+    times = timed_in_turn([lambda each=each: each.compute_heads(tensor) for each in detectors], args.pairs)
     for detector in detectors:
         detector.close()
     return {

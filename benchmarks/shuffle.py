@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-import time
 from pathlib import Path
 
 import numpy as np
-from pairs import describe_machine, paired_ratio, summary
+from pairs import describe_machine, paired_ratio, summary, timed_in_turn
 
 from yolo_edge import Detector, _core
 from yolo_export import targets
@@ -102,13 +101,7 @@ def compare(
         Detector(path, engine=engine, native=native, threads=args.threads, precision="fp32")
         for path in (plain, other)
     ]
-    times: list[list[float]] = [[], []]
-    for number in range(args.pairs + 5):
-        for detector, kept in zip(detectors, times):
-            started = time.perf_counter()
-            detector.compute_heads(tensor)
-            if number >= 5:
-                kept.append(1e3 * (time.perf_counter() - started))
+    times = timed_in_turn([lambda each=each: each.compute_heads(tensor) for each in detectors], args.pairs)
     for detector in detectors:
         detector.close()
     return {

@@ -131,7 +131,7 @@ class Target(ABC):
         self, intermediate: Intermediate, folder: Path, how: Quantization, progress: Callable[[str], None]
     ) -> TargetResult:
         """The same with int8 weights; of targets whose `weights` say so."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} says that it stores int8, and does not")
 
     def _entry(
         self,

@@ -63,7 +63,7 @@ def _tensor_names(mnn: Any, path: Path) -> list[str]:
         with catch_c_stdout() as said:
             net = mnn.Interpreter(str(path))
             session = net.createSession({"backend": "CPU", "numThread": 1, "precision": "high"})
-    except Exception as error:
+    except Exception as error:  # MNN's errors have no common base
         raise ConversionError(f"MNN cannot read what it converted: {said.text or error}") from error
     return [*net.getSessionInputAll(session), *net.getSessionOutputAll(session)]
 

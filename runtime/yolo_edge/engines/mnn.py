@@ -61,7 +61,7 @@ class MnnEngine(Engine):
                 net.setSessionHint(_WINOGRAD_MEMORY_LEVEL, _SMALL_TILES)
                 # One for each slot: the heads of one frame stay while another is being computed.
                 sessions = [net.createSession(self._config) for _ in range(SLOTS)]
-        except Exception as error:
+        except Exception as error:  # MNN's errors have no common base
             raise EngineError(f"mnn cannot load {path}: {said.text or error}") from error
         known = {*net.getSessionInputAll(sessions[0]), *net.getSessionOutputAll(sessions[0])}
         missing = {self._target.input.name, *self._outputs_by_head()} - known
