@@ -54,8 +54,8 @@ def main() -> None:
                     row = {"model": checkpoint.stem, "imgsz": args.imgsz, "engine": engine, "method": method}
                     row["size_ratio"] = size_of(other, engine) / size_of(plain, engine)
                     if args.data:
-                        row["fp32"] = precision(plain, engine, args.data)
-                        row["int8"] = precision(other, engine, args.data)
+                        row["fp32"] = average_precision(plain, engine, "fp32", args.data)
+                        row["int8"] = average_precision(other, engine, "int8", args.data)
                     if args.pairs:
                         row |= compare(plain, other, engine, args)
                     report["rows"].append(row)
@@ -82,7 +82,7 @@ def quantized(plain: Path, engine: str, method: str, calib: Path, folder: Path) 
     files = write_int8(place, engine, method, calibration)
     manifest = json.loads((plain / "bundle.json").read_text())
     (entry,) = manifest["targets"] = [each for each in manifest["targets"] if each["engine"] == engine]
-    entry |= {"weights": "int8", "files": files}
+    entry |= {"weights": "int8", "compute": ["int8"], "files": files}
     entry["sha256"] = {name: sha256_of(place / name) for name in files.values()}
     manifest["verification"] = []
     write_manifest(place, manifest)
@@ -109,8 +109,8 @@ def size_of(place: Path, engine: str) -> int:
     return sum((place / name).stat().st_size for name in target.files.values())
 
 
-def precision(place: Path, engine: str, data: str) -> dict[str, float]:
-    with Detector(place, engine=engine) as detector:
+def average_precision(place: Path, engine: str, precision: str, data: str) -> dict[str, float]:
+    with Detector(place, engine=engine, precision=precision) as detector:
         figures = evaluate(detector, open_dataset(data, detector.bundle.names)).figures
     return {"ap": figures.ap, "ap50": figures.ap50}
 
@@ -118,7 +118,10 @@ def precision(place: Path, engine: str, data: str) -> dict[str, float]:
 def compare(plain: Path, other: Path, engine: str, args: argparse.Namespace) -> dict:
     size_hw = (-(-args.imgsz * 9 // 16 // 32) * 32, args.imgsz)
     tensor = np.random.default_rng(0).random((1, 3, *size_hw), dtype=np.float32)
-    detectors = [Detector(place, engine=engine, threads=args.threads) for place in (plain, other)]
+    detectors = [
+        Detector(place, engine=engine, threads=args.threads, precision=precision)
+        for place, precision in ((plain, "fp32"), (other, "int8"))
+    ]
     times = timed_in_turn([lambda each=each: each.compute_heads(tensor) for each in detectors], args.pairs)
     for detector in detectors:
         detector.close()
