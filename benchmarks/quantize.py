@@ -21,8 +21,9 @@ from pairs import describe_machine, paired_ratio, summary, timed_in_turn
 
 from yolo_edge import Detector
 from yolo_edge.bundle import load_bundle, sha256_of, write_manifest
+from yolo_edge.datasets import open_dataset
 from yolo_edge.packages import require_openvino
-from yolo_edge.val import evaluate, open_dataset
+from yolo_edge.val import evaluate
 from yolo_export.export import export_bundle
 from yolo_export.quantize import Calibration, open_calibration, quantize_onnx, quantize_openvino
 

@@ -26,7 +26,7 @@ BARE = """
 import sys, time
 from yolo_edge import Detector
 from yolo_edge.sources.images import read_image
-from yolo_edge.val import open_dataset
+from yolo_edge.datasets import open_dataset
 
 data, bundle, engine, size = sys.argv[1:]
 spent = 0.0

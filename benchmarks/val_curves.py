@@ -16,7 +16,8 @@ from pathlib import Path
 from pairs import describe_machine, paired_ratio, summary
 
 from yolo_edge import Detector
-from yolo_edge.val import evaluate, open_dataset
+from yolo_edge.datasets import open_dataset
+from yolo_edge.val import evaluate
 from yolo_edge.val.confusion import ConfusionCounter
 
 

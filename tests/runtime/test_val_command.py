@@ -13,11 +13,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from datasets import coco_content, write_coco, write_folder, write_image
+from made_datasets import coco_content, write_coco, write_folder, write_image
 
 from yolo_edge import Detector
+from yolo_edge.datasets import open_dataset
 from yolo_edge.options import DetectOptions
-from yolo_edge.val import EVALUATION_OPTIONS, evaluate, open_dataset
+from yolo_edge.val import EVALUATION_OPTIONS, evaluate
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from datasets import write_folder
+from made_datasets import write_folder
 
 from yolo_edge.bundle import load_bundle, write_manifest
 from yolo_edge.val.configurations import configurations

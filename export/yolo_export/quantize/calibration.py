@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from yolo_edge import _core
 from yolo_edge.bundle import ModelInput
+from yolo_edge.datasets.yolo_format import images_of_folder, read_yaml
 from yolo_edge.errors import SourceError
 from yolo_edge.inference.base import letterbox_of
 from yolo_edge.sources import IMAGE_SUFFIXES
 from yolo_edge.sources.images import read_image
-from yolo_edge.val.yolo_format import images_of_folder, read_yaml
 
 __all__ = ["DEFAULT_COUNT", "DEFAULT_SEED", "Calibration", "CalibrationError", "open_calibration"]
 

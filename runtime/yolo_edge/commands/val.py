@@ -28,10 +28,10 @@ from yolo_edge.commands.json_output import add_json, check_writable, put_report
 from yolo_edge.val.options import EVALUATION_OPTIONS, ConfusionThresholds
 
 if TYPE_CHECKING:
+    from yolo_edge.datasets.dataset import Dataset
     from yolo_edge.options import DetectOptions
     from yolo_edge.progress import Progress
     from yolo_edge.val.configurations import Configuration
-    from yolo_edge.val.dataset import Dataset
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,10 +83,10 @@ def execute(args: argparse.Namespace) -> int:
     import dataclasses
 
     from yolo_edge.bundle import load_bundle
+    from yolo_edge.datasets.dataset import open_dataset
     from yolo_edge.model_selection import find_model
     from yolo_edge.progress import Progress
     from yolo_edge.val.configurations import ALL, configurations, require_same_classes
-    from yolo_edge.val.dataset import open_dataset
     from yolo_edge.val.figures import require_pycocotools
 
     require_pycocotools()

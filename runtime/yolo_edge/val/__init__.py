@@ -4,7 +4,8 @@ Importing this package imports neither numpy nor pycocotools; each name is loade
 
 Example:
     >>> from yolo_edge import Detector
-    >>> from yolo_edge.val import evaluate, open_dataset
+    >>> from yolo_edge.datasets import open_dataset
+    >>> from yolo_edge.val import evaluate
     >>> with Detector("best.edge") as detector:                          # doctest: +SKIP
     ...     dataset = open_dataset("data.yaml", detector.bundle.names)
     ...     print(evaluate(detector, dataset).figures.ap)
@@ -20,10 +21,8 @@ if TYPE_CHECKING:
     from yolo_edge.val.comparison import ImageBoxes
     from yolo_edge.val.confidence_curves import ConfidenceCurves, OperatingPoint
     from yolo_edge.val.confusion import Confusion, ConfusionMatrix
-    from yolo_edge.val.dataset import Dataset, open_dataset
     from yolo_edge.val.evaluation import Evaluation, EvaluationTimes, evaluate
     from yolo_edge.val.figures import ClassFigures, Figures, average_precision
-    from yolo_edge.val.labels import DatasetError, LabelledImage, Objects
     from yolo_edge.val.options import EVALUATION_OPTIONS, ConfusionThresholds
 
 __all__ = [
@@ -33,18 +32,13 @@ __all__ = [
     "Confusion",
     "ConfusionMatrix",
     "ConfusionThresholds",
-    "Dataset",
-    "DatasetError",
     "Evaluation",
     "EvaluationTimes",
     "Figures",
     "ImageBoxes",
-    "LabelledImage",
-    "Objects",
     "OperatingPoint",
     "average_precision",
     "evaluate",
-    "open_dataset",
 ]
 
 __getattr__, __dir__ = lazy_names(
@@ -56,17 +50,12 @@ __getattr__, __dir__ = lazy_names(
         "Confusion": "confusion",
         "ConfusionMatrix": "confusion",
         "ConfusionThresholds": "options",
-        "Dataset": "dataset",
-        "DatasetError": "labels",
         "Evaluation": "evaluation",
         "EvaluationTimes": "evaluation",
         "Figures": "figures",
         "ImageBoxes": "comparison",
-        "LabelledImage": "labels",
-        "Objects": "labels",
         "OperatingPoint": "confidence_curves",
         "average_precision": "figures",
         "evaluate": "evaluation",
-        "open_dataset": "dataset",
     },
 )

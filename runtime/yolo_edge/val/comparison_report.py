@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from yolo_edge.datasets.dataset import Dataset
 from yolo_edge.table import format_table
 from yolo_edge.val.configurations import Outcome
-from yolo_edge.val.dataset import Dataset
 
 _HEADER = (
     "bundle",

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from yolo_edge.bundle import Bundle
+from yolo_edge.datasets.dataset import Dataset
 from yolo_edge.detector import Detector
 from yolo_edge.engines import engine_class, engine_names, installed_version, select_target
 from yolo_edge.errors import BundleError, EngineError, MissingExtraError
 from yolo_edge.options import PRECISIONS, DetectOptions
 from yolo_edge.progress import Progress
 from yolo_edge.val.confidence_curves import ConfidenceCurves
-from yolo_edge.val.dataset import Dataset
 from yolo_edge.val.evaluation import EvaluationTimes, evaluate
 from yolo_edge.val.figures import Figures
 from yolo_edge.val.options import ConfusionThresholds

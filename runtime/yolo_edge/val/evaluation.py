@@ -14,6 +14,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.datasets.dataset import Dataset
+from yolo_edge.datasets.labels import DatasetError, LabelledImage
 from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
 from yolo_edge.options import DetectOptions
@@ -24,9 +26,7 @@ from yolo_edge.sources.images import ImagesSource
 from yolo_edge.val.comparison import Comparison, ImageBoxes, Parameters, compare
 from yolo_edge.val.confidence_curves import ConfidenceCurves, confidence_curves
 from yolo_edge.val.confusion import ConfusionCounter, ConfusionMatrix
-from yolo_edge.val.dataset import Dataset
 from yolo_edge.val.figures import Figures, figures_of, require_pycocotools
-from yolo_edge.val.labels import DatasetError, LabelledImage
 from yolo_edge.val.options import EVALUATION_OPTIONS, ConfusionThresholds
 
 
@@ -104,7 +104,7 @@ def evaluate(
 
     Args:
         detector: What detects.
-        dataset: Of :func:`~yolo_edge.val.dataset.open_dataset`, with this detector's class names.
+        dataset: Of :func:`~yolo_edge.datasets.dataset.open_dataset`, with this detector's class names.
         options: Thresholds and limits; ``classes`` must be None, the dataset says which.
         confusion: Where the confusion matrix is taken; the defaults of ConfusionThresholds if None. Boxes
             below ``options.conf`` are not in it either.

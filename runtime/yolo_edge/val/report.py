@@ -8,11 +8,11 @@ from importlib import metadata
 from typing import Any
 
 from yolo_edge import __version__
+from yolo_edge.datasets.dataset import Dataset
 from yolo_edge.detector import Detector
 from yolo_edge.engines import engine_class, native_version
 from yolo_edge.options import DetectOptions
 from yolo_edge.table import format_table
-from yolo_edge.val.dataset import Dataset
 from yolo_edge.val.evaluation import Evaluation, EvaluationTimes
 from yolo_edge.val.figures import Figures
 

@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 
+from yolo_edge.datasets.coco_format import read_coco
+from yolo_edge.datasets.labels import DatasetError, Findings, LabelledImage, Objects
+from yolo_edge.datasets.yolo_format import DEFAULT_SPLIT, images_of_folder, read_labels, read_yaml
 from yolo_edge.options import ClassSelection, resolve_classes
-from yolo_edge.val.coco_format import read_coco
-from yolo_edge.val.labels import DatasetError, Findings, LabelledImage, Objects
-from yolo_edge.val.yolo_format import DEFAULT_SPLIT, images_of_folder, read_labels, read_yaml
 
 _SHOWN_NAMES = 20
 
@@ -163,7 +163,7 @@ def _with_model_ids(image: LabelledImage, model_ids: Mapping[int, int]) -> Label
 def _looked(kind: str, images: Sequence[LabelledImage]) -> str:
     if kind == "coco":
         return ""
-    from yolo_edge.val.yolo_format import label_path
+    from yolo_edge.datasets.yolo_format import label_path
 
     return f"; the labels of the first, {images[0].path}, are looked for in {label_path(images[0].path)}"
 

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from yolo_edge.datasets.labels import DatasetError, Findings, Label, LabelledImage, is_fraction, make_objects
 from yolo_edge.packages import require
 from yolo_edge.sources import IMAGE_SUFFIXES
-from yolo_edge.val.labels import DatasetError, Findings, Label, LabelledImage, is_fraction, make_objects
 
 DEFAULT_SPLIT = "val"
 _SPLITS = ("train", "val", "test")

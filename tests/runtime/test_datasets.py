@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from datasets import LABELS, NAMES, coco_content, write_coco, write_folder, write_image
+from made_datasets import LABELS, NAMES, coco_content, write_coco, write_folder, write_image
 
+from yolo_edge.datasets import Dataset, DatasetError, open_dataset
 from yolo_edge.errors import MissingExtraError
-from yolo_edge.val import Dataset, DatasetError, open_dataset
 
 
 @pytest.fixture

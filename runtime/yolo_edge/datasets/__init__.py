@@ -1,0 +1,33 @@
+"""Labelled datasets: YOLO folders and YAML files, COCO annotation files.
+
+Importing this package imports neither numpy nor PyYAML; each name is loaded on first use.
+
+Example:
+    >>> from yolo_edge.datasets import open_dataset
+    >>> dataset = open_dataset("data.yaml", ["person", "car"])          # doctest: +SKIP
+    >>> dataset.object_count                                            # doctest: +SKIP
+    471
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yolo_edge.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from yolo_edge.datasets.dataset import Dataset, open_dataset
+    from yolo_edge.datasets.labels import DatasetError, LabelledImage, Objects
+
+__all__ = ["Dataset", "DatasetError", "LabelledImage", "Objects", "open_dataset"]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    {
+        "Dataset": "dataset",
+        "DatasetError": "labels",
+        "LabelledImage": "labels",
+        "Objects": "labels",
+        "open_dataset": "dataset",
+    },
+)
