@@ -22,9 +22,6 @@ from yolo_train.datasets.problems import Problems
 REQUIRED_SPLITS = ("train", "val")
 """What training needs."""
 
-_THREADS = 8
-"""Reading is mostly waiting for the disk; decoding takes more threads than CPUs no further."""
-
 _ROW_KINDS: dict[FaultKind, str] = {
     "unreadable": "unreadable-labels",
     "malformed": "malformed-row",
@@ -64,18 +61,28 @@ class Scan:
     """Whether every image was decoded, not its header read only."""
 
 
-def scan_dataset(path: Path | str, *, full: bool = False, progress: ScanProgress | None = None) -> Scan:
+def scan_dataset(
+    path: Path | str,
+    *,
+    full: bool = False,
+    threads: int | None = None,
+    progress: ScanProgress | None = None,
+) -> Scan:
     """Reads all splits that a dataset YAML names.
 
     Args:
         path: The dataset YAML.
         full: Decode every image, and compare the contents of the splits' files; some 5 ms for each image.
+        threads: Threads that read images; None means one a CPU.
         progress: Told after each image.
 
     Raises:
+        ValueError: ``threads`` is not positive.
         DatasetError: Not a dataset YAML.
         MissingExtraError: PyYAML is not installed.
     """
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}; it must be at least 1")
     path = Path(path)
     problems, findings = Problems(), Findings()
     if path.is_dir():
@@ -90,8 +97,14 @@ def scan_dataset(path: Path | str, *, full: bool = False, progress: ScanProgress
     for fault in findings.faults:
         problems.add("dataset-file", path, fault)
     names, class_ids = _merge_names(described, problems)
-    reader = _Reader(described.names, class_ids, problems, full=full, progress=progress)
+    reader = _Reader(described.names, class_ids, problems, full=full, threads=threads, progress=progress)
     splits = reader.read({split: files for split, files in images.items() if files})
+    for scanned in splits:
+        _find_unused(scanned, names, problems)
+        if not any(len(image.objects) for image in scanned.images) and not problems.fault_count:
+            first = scanned.images[0].path
+            text = f"the labels of {first} are looked for in {label_path(first)}"
+            problems.add("no-objects", scanned.name, text)
     return Scan(path, names, splits, problems, full)
 
 
@@ -128,11 +141,13 @@ class _Reader:
         problems: Problems,
         *,
         full: bool,
+        threads: int | None,
         progress: ScanProgress | None,
     ) -> None:
         self._names = names
         self._problems = problems
         self._full = full
+        self._threads = threads if threads is not None else os.cpu_count() or 1
         self._progress = progress
         self._new_ids = np.zeros(max(class_ids, default=0) + 1, np.int32)
         for old, new in class_ids.items():
@@ -176,7 +191,7 @@ class _Reader:
     def _examine(self, files: Sequence[Path]) -> dict[Path, _Examined]:
         examine = _decode if self._full else _read_header
         results: dict[Path, _Examined] = {}
-        with ThreadPoolExecutor(_THREADS if not self._full else os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(self._threads) as pool:
             try:
                 for number, (file, result) in enumerate(zip(files, pool.map(examine, files)), 1):
                     results[file] = result
@@ -240,6 +255,13 @@ class _Reader:
                 self._problems.add("in-train-and-val", file)
             elif (twin := contents.get(examined[file].digest)) is not None:
                 self._problems.add("in-train-and-val", file, f"has the content of {twin}")
+
+
+def _find_unused(split: ScannedSplit, names: Sequence[str], problems: Problems) -> None:
+    used = {int(class_id) for image in split.images for class_id in np.unique(image.objects.class_id)}
+    for class_id, name in enumerate(names):
+        if class_id not in used:
+            problems.add("unused-class", f"{class_id} {name}", f"none in {split.name}")
 
 
 def _read_header(file: Path) -> _Examined:

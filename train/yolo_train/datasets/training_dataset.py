@@ -64,10 +64,6 @@ def open_training_dataset(path: Path | str, *, progress: ScanProgress | None = N
             + "\n".join(faults)
         )
     images = {split.name: split.images for split in scan.splits}
-    if not any(len(image.objects) for image in images["train"]):
-        raise DatasetError(
-            f"{scan.path}: no objects are marked in the {len(images['train'])} images of train"
-        )
     return TrainingDataset(
         scan.path, scan.names, images["train"], images["val"], scan.problems.warnings(), scan
     )
