@@ -63,10 +63,10 @@ def as_text(report: DatasetReport, shown: int) -> str:
     how = "every image decoded" if scan.decoded else "images judged by their headers; --full decodes them"
     images = sum(split.images for split in report.splits)
     objects = sum(split.objects for split in report.splits)
-    parts = [
-        f"{scan.path}: {_count(len(scan.names), 'class', 'es')}, {_count(images, 'image')}, "
-        f"{_count(objects, 'object')} ({how})"
-    ]
+    counts = (
+        f"{_count(len(scan.names), 'class', 'es')}, {_count(images, 'image')}, {_count(objects, 'object')}"
+    )
+    parts = [f"{scan.path}: {counts} ({how})"]
     if report.splits:
         parts += [split_table(report), class_table(report), size_table(report)]
     if any(split.smallest for split in report.splits):

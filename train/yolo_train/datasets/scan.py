@@ -22,6 +22,9 @@ from yolo_train.datasets.problems import Problems
 REQUIRED_SPLITS = ("train", "val")
 """What training needs."""
 
+_SHOWN = 3
+"""Faults of one kind in an error; ``yolo-train check`` shows more."""
+
 _ROW_KINDS: dict[FaultKind, str] = {
     "unreadable": "unreadable-labels",
     "malformed": "malformed-row",
@@ -60,10 +63,28 @@ class Scan:
     decoded: bool
     """Whether every image was decoded, not its header read only."""
 
+    def raise_faults(self) -> None:
+        """Raises the faults, by kind, as one error.
+
+        Raises:
+            DatasetError: There are any.
+        """
+        faults = []
+        for kind, problems in self.problems.of(fault=True):
+            shown = [str(problem) for problem in problems[:_SHOWN]]
+            more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+            text = f"{kind.title} ({len(problems)}): {'; '.join(shown + more)}"
+            faults.append(f"{text}. What to do: {kind.advice}")
+        if faults:
+            count = self.problems.fault_count
+            told = f"{count} fault{'' if count == 1 else 's'}; `yolo-train check {self.path}` lists all"
+            raise DatasetError("\n".join([f"{self.path}: {told}", *faults]))
+
 
 def scan_dataset(
     path: Path | str,
     *,
+    required: Sequence[str] = REQUIRED_SPLITS,
     full: bool = False,
     threads: int | None = None,
     progress: ScanProgress | None = None,
@@ -72,6 +93,7 @@ def scan_dataset(
 
     Args:
         path: The dataset YAML.
+        required: Splits that must be there and show objects.
         full: Decode every image, and compare the contents of the splits' files; some 5 ms for each image.
         threads: Threads that read images; None means one a CPU.
         progress: Told after each image.
@@ -89,7 +111,7 @@ def scan_dataset(
         raise DatasetError(f"{path}: is a folder; name the dataset YAML in it")
     described = open_yaml(path, findings, split="train")
     images: dict[str, list[Path]] = {}
-    for split in dict.fromkeys((*REQUIRED_SPLITS, *described.splits)):
+    for split in dict.fromkeys((*required, *described.splits)):
         try:
             images[split] = described.images(split, findings)
         except DatasetError as error:
@@ -101,7 +123,8 @@ def scan_dataset(
     splits = reader.read({split: files for split, files in images.items() if files})
     for scanned in splits:
         _find_unused(scanned, names, problems)
-        if not any(len(image.objects) for image in scanned.images) and not problems.fault_count:
+        bare = not any(len(image.objects) for image in scanned.images)
+        if bare and scanned.name in required and not problems.fault_count:
             first = scanned.images[0].path
             text = f"the labels of {first} are looked for in {label_path(first)}"
             problems.add("no-objects", scanned.name, text)

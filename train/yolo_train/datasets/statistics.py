@@ -104,7 +104,7 @@ def split_statistics(split: ScannedSplit, names: Sequence[str], imgsz: int) -> S
         smallest=tuple(
             _small_object(split.images[owners[i]], names[class_ids[i]], sizes[i], imgsz) for i in order
         ),
-        image_sizes=tuple(Counter(_size_hw(image) for image in split.images).most_common()),
+        image_sizes=tuple(Counter(image.known_size_hw for image in split.images).most_common()),
     )
 
 
@@ -136,14 +136,8 @@ def _boxes(
 
 
 def _input_wh(image: LabelledImage, imgsz: int) -> Floats:
-    height, width = _size_hw(image)
+    height, width = image.known_size_hw
     return np.array([width, height]) * (imgsz / max(height, width))
-
-
-def _size_hw(image: LabelledImage) -> tuple[int, int]:
-    if image.size_hw is None:
-        raise ValueError(f"{image.path}: size_hw is not filled; read the dataset with scan_dataset")
-    return image.size_hw
 
 
 def _count(class_ids: npt.NDArray[np.int64], classes: int) -> tuple[int, ...]:
@@ -156,5 +150,5 @@ def _percentiles(values: Floats) -> tuple[float, ...]:
 
 def _small_object(image: LabelledImage, name: str, size_px: Floats, imgsz: int) -> SmallObject:
     width, height = size_px.tolist()
-    gain = imgsz / max(_size_hw(image))
+    gain = imgsz / max(image.known_size_hw)
     return SmallObject(image.path, name, (width, height), (width / gain, height / gain))
