@@ -11,16 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from yolo_edge.errors import SourceError
+from yolo_edge.errors import DatasetError
 
 _SHOWN_FAULTS = 10
 
 _ROUNDING = 1e-3
 """Fraction of the image by which a label that was rounded to three decimals may stick out of it."""
-
-
-class DatasetError(SourceError):
-    """A dataset that cannot be evaluated."""
 
 
 class Label(NamedTuple):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from yolo_edge.datasets.labels import DatasetError
+from yolo_edge.errors import DatasetError
 from yolo_train.converters.base import (
     PIXEL_DECIMALS,
     Converter,

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from yolo_edge.datasets.image_size import read_image_size
-from yolo_edge.datasets.labels import DatasetError, Findings, LabelledImage
-from yolo_edge.errors import SourceError
+from yolo_edge.datasets.labels import Findings, LabelledImage
+from yolo_edge.errors import DatasetError, SourceError
 from yolo_edge.sources import IMAGE_SUFFIXES
 from yolo_edge.staging import Staging
 from yolo_train.converters.base import Converter, LabelSource, ReadLabels, SplitToWrite

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yolo_edge.sources import IMAGE_SUFFIXES
-
 if TYPE_CHECKING:
     from yolo_edge.datasets.labels import Findings, Label, LabelledImage
 
@@ -18,6 +16,8 @@ def find_image(folder: Path, names: Sequence[str]) -> Path:
     Returns:
         The image; where there is none, the path that the first name would have.
     """
+    from yolo_edge.sources import IMAGE_SUFFIXES
+
     suffixes = sorted(IMAGE_SUFFIXES, key=lambda suffix: (suffix != ".jpg", suffix))
     for name in names:
         if Path(name).suffix.lower() in IMAGE_SUFFIXES:

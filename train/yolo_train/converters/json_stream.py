@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-from yolo_edge.datasets.labels import DatasetError
+from yolo_edge.errors import DatasetError
 
 _CHUNK = 1 << 20
 _SPACE = " \t\r\n"

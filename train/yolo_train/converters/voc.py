@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from xml.etree import ElementTree
 
-from yolo_edge.datasets.labels import DatasetError
+from yolo_edge.errors import DatasetError
 from yolo_train.converters.base import (
     PIXEL_DECIMALS,
     Converter,

@@ -7,7 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from yolo_edge.datasets.labels import DatasetError
+from yolo_edge.errors import DatasetError
 
 
 def read_xml(path: Path) -> ElementTree.Element:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from yolo_edge.datasets.labels import DatasetError, Objects
+from yolo_edge.datasets.labels import Objects
+from yolo_edge.errors import DatasetError
 
 DECIMALS = 12
 """A pixel coordinate of eight decimals comes back from so many, in images of up to 6,000 pixels a side.

@@ -13,9 +13,9 @@ import numpy as np
 
 from yolo_edge.datasets.dataset_yaml import DatasetYaml, open_yaml
 from yolo_edge.datasets.image_size import read_image_size
-from yolo_edge.datasets.labels import DatasetError, Findings, LabelledImage, make_objects
+from yolo_edge.datasets.labels import Findings, LabelledImage, make_objects
 from yolo_edge.datasets.yolo_format import FaultKind, label_path, missing_folders, read_label_file
-from yolo_edge.errors import SourceError
+from yolo_edge.errors import DatasetError, SourceError
 from yolo_edge.sources.images import read_image
 from yolo_train.datasets.problems import Problems
 
