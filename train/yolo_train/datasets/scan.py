@@ -56,6 +56,8 @@ class Scan:
     """A dataset and its problems."""
 
     path: Path
+    root: Path
+    """The folder that its splits are in."""
     names: tuple[str, ...]
     """Class names, each once; class ids count from 0."""
     splits: tuple[ScannedSplit, ...]
@@ -128,7 +130,7 @@ def scan_dataset(
             first = scanned.images[0].path
             text = f"the labels of {first} are looked for in {label_path(first)}"
             problems.add("no-objects", scanned.name, text)
-    return Scan(path, names, splits, problems, full)
+    return Scan(path, described.root, names, splits, problems, full)
 
 
 def _merge_names(described: DatasetYaml, problems: Problems) -> tuple[tuple[str, ...], dict[int, int]]:

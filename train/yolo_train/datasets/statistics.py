@@ -19,7 +19,7 @@ PERCENTILES = (1, 10, 50, 90, 99)
 TINY_PX = 3.0
 """Objects of fewer pixels in width or height are left out of YOLOv5's search for anchors, too."""
 
-_SMALL_PX, _LARGE_PX = 32, 96
+SMALL_PX, LARGE_PX = 32, 96
 """COCO's limits of small, medium and large: the side of a square of the same area."""
 
 _SMALLEST = 5
@@ -98,9 +98,9 @@ def split_statistics(split: ScannedSplit, names: Sequence[str], imgsz: int) -> S
         size_percentiles_px=_percentiles(roots),
         shorter_percentiles_px=_percentiles(shorter),
         aspect_percentiles=_percentiles(sizes[:, 0] / sizes[:, 1]),
-        small=int((roots < _SMALL_PX).sum()),
-        medium=int(((roots >= _SMALL_PX) & (roots < _LARGE_PX)).sum()),
-        large=int((roots >= _LARGE_PX).sum()),
+        small=int((roots < SMALL_PX).sum()),
+        medium=int(((roots >= SMALL_PX) & (roots < LARGE_PX)).sum()),
+        large=int((roots >= LARGE_PX).sum()),
         smallest=tuple(
             _small_object(split.images[owners[i]], names[class_ids[i]], sizes[i], imgsz) for i in order
         ),
@@ -118,19 +118,29 @@ def add_tiny_objects(scan: Scan, imgsz: int, problems: Problems) -> None:
             problems.add("tiny-object", labels, f"{scan.names[class_ids[i]]}, {width:.1f}x{height:.1f} px")
 
 
+def box_sizes_px(images: Sequence[LabelledImage], imgsz: int) -> Floats:
+    """Width and height of all boxes in the network's input, float64 (n, 2).
+
+    Args:
+        images: Every ``size_hw`` is filled.
+        imgsz: Side of the network's square input in pixels.
+    """
+    sizes = [
+        (image.objects.boxes[:, 2:] - image.objects.boxes[:, :2]) * _input_wh(image, imgsz)
+        for image in images
+    ]
+    return np.concatenate([*sizes, np.zeros((0, 2))])
+
+
 def _boxes(
     images: Sequence[LabelledImage], imgsz: int
 ) -> tuple[npt.NDArray[np.int64], Floats, npt.NDArray[np.int64]]:
     """Class id, width and height in the network's input, and index of the image of each object."""
     class_ids = [image.objects.class_id for image in images]
-    sizes = [
-        (image.objects.boxes[:, 2:] - image.objects.boxes[:, :2]) * _input_wh(image, imgsz)
-        for image in images
-    ]
     owners = np.repeat(np.arange(len(images)), [len(ids) for ids in class_ids])
     return (
         np.concatenate([*class_ids, np.zeros(0, np.int64)]).astype(np.int64),
-        np.concatenate([*sizes, np.zeros((0, 2))]),
+        box_sizes_px(images, imgsz),
         owners.astype(np.int64),
     )
 
