@@ -203,11 +203,10 @@ def _write_split(
     mode: ImageMode,
 ) -> None:
     """Writes label files, with the class ids of the new names, and puts the images beside them."""
-    new_ids = np.zeros(max(old_names, default=0) + 1, np.int32)
-    for class_id in {key for image in images.values() for key in image.objects.class_id.tolist()}:
-        new_ids[class_id] = names.index(old_names[class_id])
+    new_ids = {class_id: names.index(name) for class_id, name in old_names.items() if name in names}
     for relative, image in images.items():
-        objects = dataclasses.replace(image.objects, class_id=new_ids[image.objects.class_id])
+        class_id = [new_ids[old] for old in image.objects.class_id.tolist()]
+        objects = dataclasses.replace(image.objects, class_id=np.array(class_id, np.int32))
         write_label_file(folder, split, relative, objects)
         put_image(folder, split, relative, image.path, mode)
 
