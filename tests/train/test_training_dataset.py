@@ -143,9 +143,7 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
         pytest.param("val: images/val\nnames: [cat]\n", "has no split train; it has: val", id="no train"),
         pytest.param("train: x\nval: y\nnames: [cat]\n", "train names 'x', which is not in", id="nowhere"),
         pytest.param("train: images/train\nval: images/val\n", "names is missing", id="no names"),
-        pytest.param(
-            "train: images/train\nval: images/val\nnc: 2\nnames: [a]\n", "nc is 2, but", id="nc"
-        ),
+        pytest.param("train: images/train\nval: images/val\nnc: 2\nnames: [a]\n", "nc is 2, but", id="nc"),
         pytest.param("train: list.txt\nval: images/val\nnames: [a]\n", "gone.png", id="listed image is gone"),
         pytest.param(
             "train: images/train\nval: images/val\nnames: {a: cat, 1: dog}\n",
