@@ -11,10 +11,13 @@ from yolo_edge.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from yolo_train.anchors.evolution import evolve_anchors
-    from yolo_train.anchors.fit import WANTED_RECALL, AnchorFit, fit_anchors, object_sizes
+    from yolo_train.anchors.fit import AnchorFit, fit_anchors, object_sizes
+    from yolo_train.anchors.options import ANCHOR_THRESHOLD, GENERATIONS, WANTED_RECALL
     from yolo_train.anchors.recall import anchor_fitness, best_possible_recall
 
 __all__ = [
+    "ANCHOR_THRESHOLD",
+    "GENERATIONS",
     "WANTED_RECALL",
     "AnchorFit",
     "anchor_fitness",
@@ -27,7 +30,9 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "WANTED_RECALL": "fit",
+        "ANCHOR_THRESHOLD": "options",
+        "GENERATIONS": "options",
+        "WANTED_RECALL": "options",
         "AnchorFit": "fit",
         "anchor_fitness": "recall",
         "best_possible_recall": "recall",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from yolo_train.anchors.recall import ANCHOR_THRESHOLD, Sizes, anchor_fitness, as_sizes
-
-GENERATIONS = 1000
-"""Attempts to better the anchors; 10,000 objects take about a second."""
+from yolo_train.anchors.options import ANCHOR_THRESHOLD, GENERATIONS
+from yolo_train.anchors.recall import Sizes, anchor_fitness, as_sizes
 
 _SAMPLE = 10_000
 """Objects that the search looks at; of more, some are drawn."""
 _SMALLEST_PX = 2.0
 """Objects narrower and lower than this are left out, and no anchor gets smaller."""
+_DECIMALS = 2
+"""Of a result in pixels."""
 _ITERATIONS = 30
 """Of k-means."""
 _MUTATED = 0.9
@@ -72,7 +72,8 @@ def evolve_anchors(
         reached = anchor_fitness(sizes, candidate, threshold)
         if reached > fitness:
             anchors, fitness = candidate, reached
-    return anchors[np.argsort(anchors.prod(1), kind="stable")]
+    rounded: Sizes = anchors[np.argsort(anchors.prod(1), kind="stable")].round(_DECIMALS)
+    return rounded
 
 
 def _cluster(sizes: Sizes, count: int, random: np.random.Generator) -> Sizes:

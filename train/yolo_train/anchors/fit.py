@@ -8,11 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from yolo_edge.datasets import LabelledImage
-from yolo_train.anchors.evolution import GENERATIONS, evolve_anchors
-from yolo_train.anchors.recall import ANCHOR_THRESHOLD, Sizes, anchor_fitness, best_possible_recall
-
-WANTED_RECALL = 0.98
-"""Anchors with at least this best possible recall are kept, as in YOLOv5."""
+from yolo_train.anchors.evolution import evolve_anchors
+from yolo_train.anchors.options import ANCHOR_THRESHOLD, GENERATIONS, WANTED_RECALL
+from yolo_train.anchors.recall import Sizes, anchor_fitness, best_possible_recall
 
 HeadAnchors = tuple[tuple[tuple[float, float], ...], ...]
 """Width and height in pixels of the anchors of each head."""
@@ -97,9 +95,7 @@ def fit_anchors(
     unchanged = AnchorFit(kept, False, recall, matches, recall, matches)
     if recall >= wanted_recall:
         return unchanged
-    found = evolve_anchors(sizes, len(given), threshold=threshold, generations=generations, seed=seed).round(
-        2
-    )
+    found = evolve_anchors(sizes, len(given), threshold=threshold, generations=generations, seed=seed)
     new_recall, new_matches = best_possible_recall(sizes, found, threshold)
     fitness = anchor_fitness(sizes, given, threshold)
     if (new_recall, anchor_fitness(sizes, found, threshold)) <= (recall, fitness):

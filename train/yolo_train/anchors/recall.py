@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-Sizes = npt.NDArray[np.float64]
+from yolo_train.anchors.options import ANCHOR_THRESHOLD
 
-ANCHOR_THRESHOLD = 4.0
-"""YOLOv5's ``anchor_t``: an object's side may be this many times its anchor's, or as small a part of it."""
+Sizes = npt.NDArray[np.float64]
 
 _CHUNK = 50_000
 """Objects compared at once; bounds the memory."""
