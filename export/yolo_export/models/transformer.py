@@ -37,9 +37,14 @@ class Attention(Block):
         self.embed_dim = channels
         self.num_heads = heads
         self.in_proj_weight = nn.Parameter(torch.empty(3 * channels, channels))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * channels))
+        self.in_proj_bias = nn.Parameter(torch.empty(3 * channels))
         self.out_proj = nn.Linear(channels, channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Give its own tensors the random numbers that training starts from, as torch does."""
         nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.in_proj_bias)
 
     @classmethod
     def assembled(cls, children: Mapping[str, nn.Module], fields: Fields) -> Attention:
