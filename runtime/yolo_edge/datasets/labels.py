@@ -68,23 +68,14 @@ class LabelledImage:
 
 
 @dataclass
-class _Count:
-    number: int = 0
-    first: str = ""
-
-    def add(self, place: str) -> None:
-        self.first = self.first or place
-        self.number += 1
-
-
-@dataclass
 class Findings:
     """What reading labels brought to light: faults, which end it, and what was put right."""
 
     faults: list[str] = field(default_factory=list)
-    clipped: _Count = field(default_factory=_Count)
-    duplicates: _Count = field(default_factory=_Count)
-    empty: _Count = field(default_factory=_Count)
+    clipped: list[str] = field(default_factory=list)
+    """The places of what was put right, each once."""
+    duplicates: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
 
     def raise_faults(self, dataset: Path) -> None:
         """Raises all faults as one error.
@@ -106,7 +97,7 @@ class Findings:
             (self.duplicates, "boxes that stand twice, dropped once"),
             (self.empty, "boxes without area, dropped"),
         )
-        return [f"{text}: {count.number} (first: {count.first})" for count, text in kinds if count.number]
+        return [f"{text}: {len(places)} (first: {places[0]})" for places, text in kinds if places]
 
 
 def make_objects(labels: Sequence[Label], findings: Findings) -> Objects:
@@ -116,15 +107,15 @@ def make_objects(labels: Sequence[Label], findings: Findings) -> Objects:
     for label in labels:
         key = label.class_id, label.box
         if key in seen:
-            findings.duplicates.add(label.place)
+            findings.duplicates.append(label.place)
             continue
         seen.add(key)
         x0, y0, x1, y1 = (min(max(side, 0.0), 1.0) for side in label.box)
         if x1 <= x0 or y1 <= y0:
-            findings.empty.add(label.place)
+            findings.empty.append(label.place)
             continue
         if min(label.box) < -_ROUNDING or max(label.box) > 1 + _ROUNDING:
-            findings.clipped.add(label.place)
+            findings.clipped.append(label.place)
         kept.append(label._replace(box=(x0, y0, x1, y1)))
     return Objects(
         class_id=np.array([label.class_id for label in kept], np.int32),
