@@ -29,8 +29,6 @@ def reset_network(network: Network, strides: Sequence[int]) -> None:
         ValueError: A block has tensors that it gives no numbers.
     """
     for name, module in network.named_modules():
-        if isinstance(module, nn.modules.batchnorm._BatchNorm):
-            module.momentum = BATCH_NORM_MOMENTUM
         reset = getattr(module, "reset_parameters", None)
         if callable(reset):
             reset()

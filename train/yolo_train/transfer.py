@@ -16,7 +16,7 @@ from yolo_export.models.repvgg import Absent
 from yolo_export.untrained import describe_config
 from yolo_train.initial import BATCH_NORM_MOMENTUM, reset_heads, reset_network
 
-__all__ = ["LeftOut", "Start", "starting_network"]
+__all__ = ["LeftOut", "Start", "prepare", "starting_network"]
 
 _SHOWN = 5
 
@@ -83,9 +83,16 @@ def starting_network(weights: Path | None, cfg: str | None, names: Sequence[str]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         start = _random(str(cfg), len(names)) if weights is None else _from_checkpoint(weights, cfg, names)
-    for parameter in start.network.parameters():
-        parameter.requires_grad_(True)
+    prepare(start.network)
     return start
+
+
+def prepare(network: Network) -> None:
+    """Makes a network that was read for export one that can be trained; what it computes stays."""
+    network.requires_grad_(True)
+    for module in network.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.momentum = BATCH_NORM_MOMENTUM
 
 
 def _random(cfg: str, classes: int) -> Start:
@@ -102,9 +109,6 @@ def _from_checkpoint(weights: Path, cfg: str | None, names: Sequence[str]) -> St
     imgsz = checkpoint.size_hw[0] if checkpoint.size_hw else None
     if cfg is None:
         network = checkpoint.network
-        for module in network.modules():
-            if isinstance(module, nn.modules.batchnorm._BatchNorm):
-                module.momentum = BATCH_NORM_MOMENTUM
         fresh = reset_heads(network, checkpoint.strides, len(names)) if differ else []
         left_out = tuple(LeftOut(_shown(name), f"starts anew: {differ}") for name in fresh)
         taken = len(_tensors(network)) - len(left_out)
