@@ -11,16 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from yolo_edge.errors import SourceError
+from yolo_edge.errors import DatasetError
 
 _SHOWN_FAULTS = 10
 
 _ROUNDING = 1e-3
 """Fraction of the image by which a label that was rounded to three decimals may stick out of it."""
-
-
-class DatasetError(SourceError):
-    """A dataset that cannot be evaluated."""
 
 
 class Label(NamedTuple):
@@ -56,6 +52,10 @@ class Objects:
     def __len__(self) -> int:
         return len(self.class_id)
 
+    def where(self, keep: npt.NDArray[np.bool_]) -> Objects:
+        """The objects for which ``keep``, bool (n,), is true."""
+        return Objects(self.class_id[keep], self.boxes[keep], self.crowd[keep], self.area_px[keep])
+
 
 @dataclass(frozen=True)
 class LabelledImage:
@@ -65,6 +65,26 @@ class LabelledImage:
     objects: Objects
     size_hw: tuple[int, int] | None = None
     """Height and width in pixels, where the dataset says them."""
+
+    @property
+    def known_size_hw(self) -> tuple[int, int]:
+        """The size.
+
+        Raises:
+            ValueError: It is not known.
+        """
+        if self.size_hw is None:
+            raise ValueError(f"{self.path}: size_hw is not known; read_image_size reads it")
+        return self.size_hw
+
+    def boxes_px(self) -> npt.NDArray[np.float64]:
+        """The objects' boxes in pixels, float64 (n, 4): left, top, right, bottom.
+
+        Raises:
+            ValueError: The size is not known.
+        """
+        height, width = self.known_size_hw
+        return self.objects.boxes * np.array([width, height, width, height], np.float64)
 
 
 @dataclass

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from yolo_edge.datasets.labels import DatasetError, Findings, Label, LabelledImage, is_fraction, make_objects
+from yolo_edge.datasets.labels import Findings, Label, LabelledImage, is_fraction, make_objects
+from yolo_edge.errors import DatasetError
 from yolo_edge.sources import IMAGE_SUFFIXES
 
 DEFAULT_SPLIT = "val"

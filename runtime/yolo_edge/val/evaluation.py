@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.datasets.dataset import Dataset
-from yolo_edge.datasets.labels import DatasetError, LabelledImage
+from yolo_edge.datasets.labels import LabelledImage
 from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
+from yolo_edge.errors import DatasetError
 from yolo_edge.options import DetectOptions
 from yolo_edge.progress import Progress
 from yolo_edge.read_ahead import Read, read_ahead

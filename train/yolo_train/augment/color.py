@@ -26,7 +26,8 @@ def random_hsv_table(random: np.random.Generator, augmentation: Augmentation) ->
         return None
     levels = np.arange(256)[:, None] * gains
     levels[:, 0] %= _HUES
-    return np.clip(levels, 0, 255).astype(np.uint8)[:, None, :]
+    table: npt.NDArray[np.uint8] = np.clip(levels, 0, 255).astype(np.uint8)[:, None, :]
+    return table
 
 
 def to_planar_rgb(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +23,8 @@ _MIXUP_BETA = 32.0
 class Part(NamedTuple):
     """An image of a sample."""
 
-    image: Image
+    read: Callable[[], Image]
+    """Gives its pixels; not called when no part of it is in the picture."""
     objects: Objects
     placement: Placement
 
@@ -40,18 +41,20 @@ class Sample(NamedTuple):
 
 
 def compose(parts: Sequence[Part], matrix: Matrix, scale: float, out_hw: Size) -> Sample:
-    """Warps the images of a canvas into one; what none covers is grey. Groups of objects (crowd) are left out.
+    """Warps the images of a canvas into one; what none covers is grey.
 
     Args:
-        parts: The images, with their places on the canvas.
+        parts: The images, with their places on the canvas. Their groups of objects (``crowd``) are left out.
         matrix: From canvas to output, 3x3.
         scale: The scale in it.
         out_hw: Height and width of the output.
     """
     out = np.full((*out_hw, 3), PAD_VALUE, np.uint8)
-    class_ids, boxes = [], []
-    for image, objects, placement in parts:
-        warp_image(image, placement, matrix, out)
+    class_ids: list[npt.NDArray[np.int32]] = []
+    boxes: list[npt.NDArray[np.float64]] = []
+    for read, objects, placement in parts:
+        if not warp_image(read, placement, matrix, out):
+            continue
         if len(objects):
             warped, kept = warp_boxes(objects.boxes, placement, matrix, scale, out_hw)
             kept &= ~objects.crowd

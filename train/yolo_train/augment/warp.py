@@ -4,13 +4,14 @@ Coordinates are continuous: pixel ``i`` covers ``i`` to ``i + 1``, and boxes are
 pixel centres, so its matrices are shifted by half a pixel (YOLOv5 leaves that out: its images lie up to a
 quarter of a pixel beside their boxes).
 
-The canvas is never painted. Each image is warped once, from where it was decoded to its place in the network's
+The canvas is never painted. Each image is warped once, from its decoded pixels to its place in the network's
 input, with all transforms in one matrix.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,10 @@ _HORIZON = 1e-3
 def random_warp(
     random: np.random.Generator, augmentation: Augmentation, canvas_hw: Size, out_hw: Size
 ) -> tuple[Matrix, float]:
-    """Draws the warp from the canvas to the network's input: YOLOv5's ``random_perspective``, and the flips.
+    """Draws the warp from canvas to network input: YOLOv5's ``random_perspective``, and the flips.
 
-    About the canvas's middle: perspective, then rotation and scale, then shear; then the middle moves to that of
-    the output, give or take the translation; then the flips.
+    About the canvas's middle: perspective, then rotation and scale, then shear; then the middle moves to that
+    of the output, give or take the translation; then the flips.
 
     Returns:
         The 3x3 matrix from canvas to output, and the scale in it.
@@ -115,18 +116,22 @@ def warp_boxes(
     return warped, kept
 
 
-def warp_image(image: Image, placement: Placement, matrix: Matrix, out: Image) -> None:
+def warp_image(read: Callable[[], Image], placement: Placement, matrix: Matrix, out: Image) -> bool:
     """Paints a placed image into the output, bilinearly; pixels outside it stay as they are.
 
     Args:
-        image: uint8 (h, w, 3) of any resolution: it fills ``placement.rect``.
+        read: Gives the image, uint8 (h, w, 3) of any resolution: it fills ``placement.rect``.
         placement: Where it lies on the canvas.
         matrix: From canvas to output.
         out: uint8 (H, W, 3), written in place.
+
+    Returns:
+        False when no part of the image lies in the output; then it is not read.
     """
     area = _covered(placement, matrix, out.shape[0], out.shape[1])
     if area is None:
-        return
+        return False
+    image = read()
     x0, y0, x1, y1 = area
     part = out[y0:y1, x0:x1]
     left, top, right, bottom = placement.rect
@@ -140,7 +145,7 @@ def warp_image(image: Image, placement: Placement, matrix: Matrix, out: Image) -
     backward = _pixel_matrix(np.linalg.inv(matrix @ to_canvas), x0, y0)
     if _is_upright(matrix):
         _warp(image, backward, part, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
-        return
+        return True
     # A turned image covers its rectangle in part: its neighbours show in the corners.
     warped = np.empty_like(part, order="C")
     _warp(image, backward, warped, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
@@ -151,6 +156,7 @@ def warp_image(image: Image, placement: Placement, matrix: Matrix, out: Image) -
     backward = _pixel_matrix(np.linalg.inv(matrix @ from_shown), x0, y0)
     _warp(whole, backward, mask, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT)
     cv2.copyTo(warped, mask, part)
+    return True
 
 
 def _project(
@@ -186,7 +192,7 @@ def _covered(
 
 def _is_upright(matrix: Matrix) -> bool:
     """Whether rectangles stay rectangles."""
-    return matrix[0, 1] == matrix[1, 0] == matrix[2, 0] == matrix[2, 1] == 0
+    return bool(matrix[0, 1] == matrix[1, 0] == matrix[2, 0] == matrix[2, 1] == 0)
 
 
 def _pixel_matrix(backward: Matrix, x0: int, y0: int) -> Matrix:

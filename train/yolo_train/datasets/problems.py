@@ -45,6 +45,9 @@ KINDS: dict[str, Kind] = {
     "shared-labels": Kind(
         "Images that share a label file", "rename one of each pair: labels are found by the name's stem", True
     ),
+    "no-objects": Kind(
+        "Splits without an object", "label some; see `yolo-train check` for where labels are looked for", True
+    ),
     "names": Kind("Class names put right", "write names as a list with each name once", False),
     "in-train-and-val": Kind(
         "Images in both train and val",
@@ -64,7 +67,9 @@ KINDS: dict[str, Kind] = {
         "Label files without an image in the dataset", "add the images, or delete the files", False
     ),
     "unused-class": Kind(
-        "Classes without an object", "label some, or take the class out of names: it cannot be learnt", False
+        "Classes without an object",
+        "what is not in train is not learnt, and what is not in val has no AP; label some",
+        False,
     ),
     "tiny-object": Kind(
         "Objects under 3 px wide or high at the network's size",
@@ -102,6 +107,10 @@ class Problems:
         """Adds one for each place."""
         for place in places:
             self.add(kind, place)
+
+    def copy(self) -> Problems:
+        """One to which more can be added."""
+        return Problems({kind: list(problems) for kind, problems in self.by_kind.items()})
 
     def of(self, *, fault: bool) -> list[tuple[Kind, list[Problem]]]:
         """The faults, or the others, in the order of a report."""

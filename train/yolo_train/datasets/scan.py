@@ -13,17 +13,17 @@ import numpy as np
 
 from yolo_edge.datasets.dataset_yaml import DatasetYaml, open_yaml
 from yolo_edge.datasets.image_size import read_image_size
-from yolo_edge.datasets.labels import DatasetError, Findings, LabelledImage, make_objects
+from yolo_edge.datasets.labels import Findings, LabelledImage, make_objects
 from yolo_edge.datasets.yolo_format import FaultKind, label_path, missing_folders, read_label_file
-from yolo_edge.errors import SourceError
+from yolo_edge.errors import DatasetError, SourceError
 from yolo_edge.sources.images import read_image
 from yolo_train.datasets.problems import Problems
 
 REQUIRED_SPLITS = ("train", "val")
 """What training needs."""
 
-_THREADS = 8
-"""Reading is mostly waiting for the disk; decoding takes more threads than CPUs no further."""
+_SHOWN = 3
+"""Faults of one kind in an error; ``yolo-train check`` shows more."""
 
 _ROW_KINDS: dict[FaultKind, str] = {
     "unreadable": "unreadable-labels",
@@ -56,6 +56,8 @@ class Scan:
     """A dataset and its problems."""
 
     path: Path
+    root: Path
+    """The folder that its splits are in."""
     names: tuple[str, ...]
     """Class names, each once; class ids count from 0."""
     splits: tuple[ScannedSplit, ...]
@@ -63,26 +65,55 @@ class Scan:
     decoded: bool
     """Whether every image was decoded, not its header read only."""
 
+    def raise_faults(self) -> None:
+        """Raises the faults, by kind, as one error.
 
-def scan_dataset(path: Path | str, *, full: bool = False, progress: ScanProgress | None = None) -> Scan:
+        Raises:
+            DatasetError: There are any.
+        """
+        faults = []
+        for kind, problems in self.problems.of(fault=True):
+            shown = [str(problem) for problem in problems[:_SHOWN]]
+            more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+            text = f"{kind.title} ({len(problems)}): {'; '.join(shown + more)}"
+            faults.append(f"{text}. What to do: {kind.advice}")
+        if faults:
+            count = self.problems.fault_count
+            told = f"{count} fault{'' if count == 1 else 's'}; `yolo-train check {self.path}` lists all"
+            raise DatasetError("\n".join([f"{self.path}: {told}", *faults]))
+
+
+def scan_dataset(
+    path: Path | str,
+    *,
+    required: Sequence[str] = REQUIRED_SPLITS,
+    full: bool = False,
+    threads: int | None = None,
+    progress: ScanProgress | None = None,
+) -> Scan:
     """Reads all splits that a dataset YAML names.
 
     Args:
         path: The dataset YAML.
+        required: Splits that must be there and show objects.
         full: Decode every image, and compare the contents of the splits' files; some 5 ms for each image.
+        threads: Threads that read images; None means one a CPU.
         progress: Told after each image.
 
     Raises:
+        ValueError: ``threads`` is not positive.
         DatasetError: Not a dataset YAML.
         MissingExtraError: PyYAML is not installed.
     """
+    if threads is not None and threads < 1:
+        raise ValueError(f"threads is {threads}; it must be at least 1")
     path = Path(path)
     problems, findings = Problems(), Findings()
     if path.is_dir():
         raise DatasetError(f"{path}: is a folder; name the dataset YAML in it")
     described = open_yaml(path, findings, split="train")
     images: dict[str, list[Path]] = {}
-    for split in dict.fromkeys((*REQUIRED_SPLITS, *described.splits)):
+    for split in dict.fromkeys((*required, *described.splits)):
         try:
             images[split] = described.images(split, findings)
         except DatasetError as error:
@@ -90,9 +121,16 @@ def scan_dataset(path: Path | str, *, full: bool = False, progress: ScanProgress
     for fault in findings.faults:
         problems.add("dataset-file", path, fault)
     names, class_ids = _merge_names(described, problems)
-    reader = _Reader(described.names, class_ids, problems, full=full, progress=progress)
+    reader = _Reader(described.names, class_ids, problems, full=full, threads=threads, progress=progress)
     splits = reader.read({split: files for split, files in images.items() if files})
-    return Scan(path, names, splits, problems, full)
+    for scanned in splits:
+        _find_unused(scanned, names, problems)
+        bare = not any(len(image.objects) for image in scanned.images)
+        if bare and scanned.name in required and not problems.fault_count:
+            first = scanned.images[0].path
+            text = f"the labels of {first} are looked for in {label_path(first)}"
+            problems.add("no-objects", scanned.name, text)
+    return Scan(path, described.root, names, splits, problems, full)
 
 
 def _merge_names(described: DatasetYaml, problems: Problems) -> tuple[tuple[str, ...], dict[int, int]]:
@@ -128,11 +166,13 @@ class _Reader:
         problems: Problems,
         *,
         full: bool,
+        threads: int | None,
         progress: ScanProgress | None,
     ) -> None:
         self._names = names
         self._problems = problems
         self._full = full
+        self._threads = threads if threads is not None else os.cpu_count() or 1
         self._progress = progress
         self._new_ids = np.zeros(max(class_ids, default=0) + 1, np.int32)
         for old, new in class_ids.items():
@@ -176,7 +216,7 @@ class _Reader:
     def _examine(self, files: Sequence[Path]) -> dict[Path, _Examined]:
         examine = _decode if self._full else _read_header
         results: dict[Path, _Examined] = {}
-        with ThreadPoolExecutor(_THREADS if not self._full else os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(self._threads) as pool:
             try:
                 for number, (file, result) in enumerate(zip(files, pool.map(examine, files)), 1):
                     results[file] = result
@@ -240,6 +280,13 @@ class _Reader:
                 self._problems.add("in-train-and-val", file)
             elif (twin := contents.get(examined[file].digest)) is not None:
                 self._problems.add("in-train-and-val", file, f"has the content of {twin}")
+
+
+def _find_unused(split: ScannedSplit, names: Sequence[str], problems: Problems) -> None:
+    used = {int(class_id) for image in split.images for class_id in np.unique(image.objects.class_id)}
+    for class_id, name in enumerate(names):
+        if class_id not in used:
+            problems.add("unused-class", f"{class_id} {name}", f"none in {split.name}")
 
 
 def _read_header(file: Path) -> _Examined:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from yolo_edge.datasets.labels import DatasetError, LabelledImage
+from yolo_edge.datasets.labels import LabelledImage
 from yolo_train.datasets.scan import Scan, ScanProgress, scan_dataset
-
-_SHOWN = 3
-"""Faults of one kind in an error; ``yolo-train check`` shows more."""
 
 
 @dataclass(frozen=True)
@@ -53,21 +50,8 @@ def open_training_dataset(path: Path | str, *, progress: ScanProgress | None = N
         (('person', 'car'), 1200)
     """
     scan = scan_dataset(path, progress=progress)
-    faults = []
-    for kind, problems in scan.problems.of(fault=True):
-        shown = [str(problem) for problem in problems[:_SHOWN]]
-        more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-        faults.append(f"{kind.title} ({len(problems)}): {'; '.join(shown + more)}. What to do: {kind.advice}")
-    if faults:
-        raise DatasetError(
-            f"{scan.path}: {scan.problems.fault_count} faults. `yolo-train check {scan.path}` lists all.\n"
-            + "\n".join(faults)
-        )
+    scan.raise_faults()
     images = {split.name: split.images for split in scan.splits}
-    if not any(len(image.objects) for image in images["train"]):
-        raise DatasetError(
-            f"{scan.path}: no objects are marked in the {len(images['train'])} images of train"
-        )
     return TrainingDataset(
         scan.path, scan.names, images["train"], images["val"], scan.problems.warnings(), scan
     )

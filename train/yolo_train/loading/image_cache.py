@@ -25,9 +25,9 @@ _OVERHEAD_BYTES = 4096 + 256
 class ImageCache:
     """Reads the images of a dataset, no larger than the network needs, and keeps those that fit.
 
-    When all fit, each file is decoded once. Else the first samples are kept for good, and the others in passing:
-    from their first use until :meth:`release`. What finds no room is read again each time. The pixels are the
-    same in all three cases. Threads may share an object.
+    When all fit, each file is decoded once. Else the first samples are kept for good, and the others in
+    passing: from their first use until :meth:`release`. What finds no room is read again each time. The
+    pixels are the same in all three cases. Threads may share an object.
 
     Args:
         samples: The dataset; each must say its ``size_hw``.
@@ -117,8 +117,9 @@ def check_size(sample: LabelledImage, decoded_hw: tuple[int, int], shrink: int =
     size_hw = _size_hw(sample)
     if any(abs(got * shrink - said) >= shrink for got, said in zip(decoded_hw, size_hw)):
         raise DatasetError(
-            f"{sample.path}: is {decoded_hw[1] * shrink}x{decoded_hw[0] * shrink} pixels (width x height), but "
-            f"the dataset was opened when it was {size_hw[1]}x{size_hw[0]}; start again with the files as they are"
+            f"{sample.path}: is {decoded_hw[1] * shrink}x{decoded_hw[0] * shrink} pixels (width x height), "
+            f"but was {size_hw[1]}x{size_hw[0]} when the dataset was opened; start again with the files as "
+            "they are"
         )
 
 

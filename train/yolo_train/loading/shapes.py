@@ -18,7 +18,7 @@ def sort_by_aspect(samples: Sequence[LabelledImage]) -> npt.NDArray[np.int64]:
 
 
 def shared_shape(samples: Sequence[LabelledImage], size_px: int, stride_px: int) -> tuple[int, int]:
-    """The smallest shape in multiples of the stride that holds samples whose long side becomes ``size_px``."""
+    """The smallest shape in multiples of the stride for samples whose long side becomes ``size_px``."""
     aspects = [_aspect(sample) for sample in samples]
     high, wide = min(1.0, max(aspects)), min(1.0, 1 / min(aspects))
     return _up(high * size_px, stride_px), _up(wide * size_px, stride_px)

@@ -116,14 +116,14 @@ class TrainingBatches:
         return run_in_order(self._works(number, chance), self._workers)
 
     def _works(self, epoch: int, mosaic: float) -> Iterator[Work[_Targets, Batch]]:
-        order = self._order(epoch)
+        batches = self._order(epoch)
+        order = np.concatenate(batches)
         first = 0
-        for number, indices in enumerate(order):
+        for number, indices in enumerate(batches):
             shape = self._shape(epoch, number, indices)
             images = np.empty((len(indices), 3, *shape), np.uint8)
-            epoch_order = np.concatenate(order) if number == 0 else epoch_order
             jobs = [
-                partial(self._make, images, slot, epoch_order, first + slot, epoch, mosaic)
+                partial(self._make, images, slot, order, first + slot, epoch, mosaic)
                 for slot in range(len(indices))
             ]
             yield Work(jobs, partial(self._finish, images, indices))
@@ -183,14 +183,15 @@ class TrainingBatches:
         canvas_hw = (2 * out_hw[0], 2 * out_hw[1])
         matrix, scale = random_warp(random, self._augmentation, canvas_hw, out_hw)
         parts = [
-            Part(self._cache.read(i), self._samples[i].objects, place) for i, place in zip(indices, places)
+            Part(partial(self._cache.read, i), self._samples[i].objects, place)
+            for i, place in zip(indices, places)
         ]
         return compose(parts, matrix, scale, out_hw)
 
     def _single(self, index: int, out_hw: tuple[int, int], random: np.random.Generator) -> Sample:
         matrix, scale = random_warp(random, self._augmentation, out_hw, out_hw)
         place = letterboxed(self._size(index), out_hw)
-        part = Part(self._cache.read(index), self._samples[index].objects, place)
+        part = Part(partial(self._cache.read, index), self._samples[index].objects, place)
         return compose([part], matrix, scale, out_hw)
 
     def _size(self, index: int) -> tuple[int, int]:
