@@ -1,4 +1,4 @@
-"""What training starts from: a network by name with random numbers, a checkpoint, or one put into the other."""
+"""What training starts from: random numbers, a checkpoint, or a checkpoint's numbers in another network."""
 
 from __future__ import annotations
 

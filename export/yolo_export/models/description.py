@@ -54,17 +54,15 @@ def _describe(module: nn.Module) -> dict[str, Any]:
             if not name.startswith("_") and name not in _STATES and _is_plain(value)
         }
     # What has no path of its own stands in for a part that the record need not have.
-    parts = {
-        name: _describe(part) for name, part in module.named_children() if _class_path(part) is not None
-    }
+    parts = {name: _describe(part) for name, part in module.named_children() if _class_path(part) is not None}
     return {"class": path, "fields": fields, "parts": parts}
 
 
 def _class_path(module: nn.Module) -> str | None:
     """The path by which the registry knows the class."""
-    kind = type(module)
     if isinstance(module, Block):
-        return next((path for path in kind.class_paths if find_block(path) is kind), None)
+        return next((path for path in module.class_paths if find_block(path) is type(module)), None)
+    kind = type(module)
     path = f"{kind.__module__}.{kind.__qualname__}"
     return path if path in CONTAINERS or find_torch_module(path) is not None else None
 

@@ -36,7 +36,9 @@ def begin(
         progress.message(f"note: {warning}")
     folder = create_run_folder(*place)
     return _finish(
-        folder, progress, lambda: train(dataset, options, hyperparameters, folder, progress=progress)
+        folder,
+        progress,
+        lambda: train(dataset, options, hyperparameters, folder, progress=progress, plots=plots),
     )
 
 
@@ -51,7 +53,9 @@ def resume(folder: Path, given: Mapping[str, Any], progress: Progress, *, plots:
     return _finish(
         last.parent,
         progress,
-        lambda: train(dataset, options, hyperparameters, last.parent, progress=progress, resumed=content),
+        lambda: train(
+            dataset, options, hyperparameters, last.parent, progress=progress, plots=plots, resumed=content
+        ),
     )
 
 

@@ -21,7 +21,7 @@ def complete_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     Returns:
         (n,), at most 1; below 0 for boxes that lie apart.
     """
-    (a_centre, a_size), (b_centre, b_size) = a.split(2, 1), b.split(2, 1)
+    (a_centre, a_size), (b_centre, b_size) = (torch.split(each, 2, 1) for each in (a, b))
     a_low, a_high = a_centre - a_size / 2, a_centre + a_size / 2
     b_low, b_high = b_centre - b_size / 2, b_centre + b_size / 2
     shared = (torch.minimum(a_high, b_high) - torch.maximum(a_low, b_low)).clamp(min=0).prod(1)
@@ -32,4 +32,5 @@ def complete_iou(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     shape = (4 / math.pi**2) * (b_angle - a_angle).square()
     with torch.no_grad():
         weight = shape / (shape - iou + (1 + _EPSILON))
-    return iou - distance - weight * shape
+    complete: torch.Tensor = iou - distance - weight * shape
+    return complete

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
@@ -23,20 +24,21 @@ def available_cpus() -> int:
 
 @contextmanager
 def deterministic(threads: int) -> Iterator[None]:
-    """torch computes with so many threads and adds in a fixed order; what was set before comes back.
+    """Torch computes with so many threads and adds in a fixed order; what was set before comes back.
 
     Args:
         threads: Of torch.
     """
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
+    memory: Any = torch.utils.deterministic  # type: ignore[attr-defined]  # torch has no types for it
+    fill = memory.fill_uninitialized_memory
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)
     # It would only cost time: nothing here reads memory that was not written.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    memory.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.set_num_threads(before[0])
         torch.use_deterministic_algorithms(before[1])
-        torch.utils.deterministic.fill_uninitialized_memory = fill
+        memory.fill_uninitialized_memory = fill

@@ -32,7 +32,9 @@ def create_optimiser(
     Raises:
         ValueError: Nothing is left to train.
     """
-    weights, norms, biases = [], [], []
+    weights: list[nn.Parameter] = []
+    norms: list[nn.Parameter] = []
+    biases: list[nn.Parameter] = []
     for module in network.modules():
         is_norm = isinstance(module, (nn.modules.batchnorm._NormBase, nn.LayerNorm))
         for name, parameter in module.named_parameters(recurse=False):

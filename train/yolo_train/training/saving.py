@@ -95,7 +95,7 @@ def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
         replace_file(path, buffer.getvalue())
     except OSError as error:
         raise TrainingError(
-            f"{path}: cannot be written: {error.strerror}; what was there is still whole. Once there is room, "
+            f"{path}: cannot be written: {error.strerror}; what was there is whole. Once there is room, "
             f"`yolo-train --resume {path.parent}` goes on from the last epoch that was kept"
         ) from error
 

@@ -1,11 +1,10 @@
-"""A training from its options to ``best.pt``: sets everything up, runs the epochs, keeps what they brought."""
+"""A training from its options to ``best.pt``: sets it up, runs the epochs, keeps what they brought."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from yolo_train.datasets import TrainingDataset
 from yolo_train.errors import TrainingError
 from yolo_train.loading import TrainingBatches
 from yolo_train.loss import DetectionLoss
+from yolo_train.report.charts import Charts
 from yolo_train.report.log import TrainingLog
 from yolo_train.report.results import write_results
 from yolo_train.training.average import MovingAverage
@@ -66,6 +66,7 @@ def train(
     folder: Path,
     *,
     progress: Progress,
+    plots: bool = True,
     resumed: Mapping[str, Any] | None = None,
 ) -> Outcome:
     """Trains a network.
@@ -76,6 +77,7 @@ def train(
         hyperparameters: How exactly.
         folder: A folder of its own, where the results go.
         progress: Where it is told.
+        plots: Whether charts and pictures are drawn.
         resumed: What ``last.pt`` of this folder holds, to go on from it.
 
     Raises:
@@ -84,10 +86,8 @@ def train(
         CheckpointError: The weights cannot be read.
         SourceError: An image cannot be read.
     """
-    with ExitStack() as stack:
-        threads = options.threads or available_cpus()
-        stack.enter_context(deterministic(threads))
-        return _Session(dataset, options, hyperparameters, folder, progress, resumed).run()
+    with deterministic(options.threads or available_cpus()):
+        return _Session(dataset, options, hyperparameters, folder, progress, resumed).run(plots=plots)
 
 
 class _Session:
@@ -129,12 +129,12 @@ class _Session:
         """The network of ``last.pt``; its numbers follow."""
         if list(self._names) != content["names"]:
             raise TrainingError(
-                f"{options.data}: now has the classes {', '.join(self._names)}; the training that is to go on "
+                f"{options.data}: now has the classes {', '.join(self._names)}; this training "
                 f"began with {', '.join(map(str, content['names']))}"
             )
         if content["resume"]["dataset"] != self._digest:
             self._progress.message(
-                f"note: {options.data} has changed since this training began; it goes on with what is there now"
+                f"note: {options.data} has changed since this training began; what is there now is used"
             )
         checkpoint = read_checkpoint(self._folder / LAST)
         prepare(checkpoint.network)
@@ -163,7 +163,7 @@ class _Session:
             self._hyperparameters.optimiser, options.epochs, batches, options.batch, options.cos_lr
         )
 
-    def run(self) -> Outcome:
+    def run(self, *, plots: bool) -> Outcome:
         """Trains what is left, then validates the best."""
         options, state = self._options, self._state
         batches = self._batches()
@@ -182,12 +182,16 @@ class _Session:
             frozen=options.freeze,
             log=log,
         )
+        charts = self._charts() if plots else None
         if not state.history:
             write_yaml(self._folder / OPTIONS, options.as_plain())
             write_yaml(self._folder / HYPERPARAMETERS, self._hyperparameters.as_plain())
             self._keep(is_best=False)
+            if charts is not None:
+                charts.labels(self._train, options.data.name)
         while state.next_epoch < options.epochs and not state.stale(options.patience):
-            result, _ = trainer.run_epoch()
+            first = state.next_epoch == 0
+            result = trainer.run_epoch(charts.batch if charts is not None and first else None)
             is_best = state.add(result)
             self._keep(is_best=is_best)
             log.epoch_ends(result, best=is_best)
@@ -199,7 +203,14 @@ class _Session:
                 f"than epoch {state.best + 1}"
             )
         best = read_checkpoint(self._folder / BEST).network
-        return Outcome(self._folder, state.next_epoch, state.best, validator.run(best, loss))
+        validation = validator.run(best, loss, charts.on_image if charts is not None else None)
+        if charts is not None:
+            charts.finish(state.history, validation)
+        return Outcome(self._folder, state.next_epoch, state.best, validation)
+
+    def _charts(self) -> Charts:
+        subject = f"{self._architecture} on {self._options.data.name}, {self._imgsz} px"
+        return Charts(self._folder, self._names, subject, self._val)
 
     def _keep(self, *, is_best: bool) -> None:
         """Writes ``best.pt``, then ``last.pt``: whatever ends the program between, resuming finds both."""
@@ -299,7 +310,8 @@ def _classes_and_samples(
 ) -> tuple[tuple[str, ...], Sequence[LabelledImage], Sequence[LabelledImage]]:
     if not single_class:
         return dataset.names, dataset.train, dataset.val
-    return _SINGLE_CLASS, *(tuple(map(_of_one_class, part)) for part in (dataset.train, dataset.val))
+    train, val = (tuple(map(_of_one_class, part)) for part in (dataset.train, dataset.val))
+    return _SINGLE_CLASS, train, val
 
 
 def _of_one_class(image: LabelledImage) -> LabelledImage:

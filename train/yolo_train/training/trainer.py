@@ -23,7 +23,7 @@ from yolo_train.training.state import TrainingState
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from yolo_train.training.validation import Validation, Validator
+    from yolo_train.training.validation import Validator
 
 __all__ = ["EpochTimes", "Trainer"]
 
@@ -92,9 +92,7 @@ class Trainer:
             parameter for group in state.optimiser.param_groups for parameter in group["params"]
         ]
 
-    def run_epoch(
-        self, on_batch: Callable[[int, Batch], None] | None = None
-    ) -> tuple[EpochResult, Validation]:
+    def run_epoch(self, on_batch: Callable[[int, Batch], None] | None = None) -> EpochResult:
         """Trains one epoch and validates.
 
         Args:
@@ -111,7 +109,7 @@ class Trainer:
         self._log.validating(epoch)
         validation = self._validator.run(self.state.average.network, self._loss)
         best = validation.evaluation.curves.best_f1()
-        result = EpochResult(
+        return EpochResult(
             epoch=epoch,
             train_box=box,
             train_obj=obj,
@@ -128,7 +126,6 @@ class Trainer:
             images_per_second=self._images / trained_s,
             loading_s=self.times.loading_s,
         )
-        return result, validation
 
     def _train(self, epoch: int, on_batch: Callable[[int, Batch], None] | None) -> tuple[float, float, float]:
         """One epoch; returns the mean parts of the loss."""
