@@ -13,11 +13,10 @@ from yolo_edge import reference
 from yolo_edge.agreement import SAME_CORNERS_PX
 from yolo_edge.bundle import ModelInput
 from yolo_edge.datasets.dataset import Dataset, open_dataset
-from yolo_edge.datasets.labels import DatasetError
 from yolo_edge.datasets.yolo_format import images_of_folder, label_path
 from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
-from yolo_edge.errors import SourceError
+from yolo_edge.errors import DatasetError, SourceError
 from yolo_edge.options import DetectOptions
 from yolo_edge.sources.images import read_image
 from yolo_edge.val.evaluation import evaluate

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import colorsys
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,28 +33,47 @@ def draw_detections(image: npt.NDArray[np.uint8], detections: Detections) -> npt
         image: uint8 (height, width, 3), BGR.
         detections: Boxes in pixels of ``image``.
     """
+    labels = [
+        f"{name} {confidence:.2f}"
+        for name, confidence in zip(detections.class_names, detections.confidence.tolist())
+    ]
+    return draw_boxes(image, detections.xyxy, detections.class_id, labels)
+
+
+def draw_boxes(
+    image: npt.NDArray[np.uint8],
+    xyxy: npt.NDArray[np.floating[Any]],
+    class_id: npt.NDArray[np.integer[Any]],
+    labels: Sequence[str],
+) -> npt.NDArray[np.uint8]:
+    """Returns a copy of an image with boxes and a text at each.
+
+    Args:
+        image: uint8 (height, width, 3), BGR.
+        xyxy: (n, 4), boxes in pixels of ``image``, the most important first.
+        class_id: (n,), which says the colour.
+        labels: The texts.
+    """
     cv2 = require_cv2("drawing boxes")
     canvas = np.ascontiguousarray(image).copy()
-    if not len(detections):
+    if not len(xyxy):
         return canvas
     height, width = canvas.shape[:2]
     side = (height + width) / 2
     line = max(1, round(side * 0.003))
     # Far outside is as good as outside, and OpenCV's coordinates are 32-bit.
     limits = np.array([width, height, width, height]) + 2 * line
-    boxes = np.clip(detections.xyxy, -2 * line, limits).round().astype(int).tolist()
-    colors = [class_color(class_id) for class_id in detections.class_id.tolist()]
-    # The most confident is drawn last, on top of the others. The dark edge keeps a box apart from a
+    boxes = np.clip(xyxy, -2 * line, limits).round().astype(int).tolist()
+    colors = [class_color(number) for number in class_id.tolist()]
+    # The first is drawn last, on top of the others. The dark edge keeps a box apart from a
     # background of its own colour.
     for (x0, y0, x1, y1), color in zip(reversed(boxes), reversed(colors)):
         cv2.rectangle(canvas, (x0, y0), (x1, y1), _BLACK, line + 2)
         cv2.rectangle(canvas, (x0, y0), (x1, y1), color, line)
     scale = max(0.45, side * 0.0005)
     taken = np.zeros((height, width), np.bool_)
-    for box, color, name, confidence in zip(
-        boxes, colors, detections.class_names, detections.confidence.tolist()
-    ):
-        label = _label(f"{name} {confidence:.2f}", color, scale)[:height, :width]
+    for box, color, text in zip(boxes, colors, labels):
+        label = _label(text, color, scale)[:height, :width]
         left, top = _free_place(taken, box, label.shape[0], label.shape[1], line)
         area = (slice(top, top + label.shape[0]), slice(left, left + label.shape[1]))
         free = ~taken[area]

@@ -23,5 +23,9 @@ class SourceError(RuntimeError):
     """A source of images that cannot be opened or read."""
 
 
+class DatasetError(SourceError):
+    """A dataset that cannot be read, or has faults; the message lists them."""
+
+
 class SinkError(RuntimeError):
     """An output that cannot be written."""

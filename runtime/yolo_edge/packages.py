@@ -37,6 +37,11 @@ def require_cv2(purpose: str) -> ModuleType:
     return require("cv2", purpose, "pip install opencv-python-headless (or apt install python3-opencv)")
 
 
+def require_matplotlib(purpose: str) -> ModuleType:
+    """Imports matplotlib, so that a missing one is reported before any work is done."""
+    return require("matplotlib", purpose, "pip install 'yolo-edge[plot]'")
+
+
 def require_openvino(purpose: str, install: str) -> ModuleType:
     """Imports OpenVINO without its telemetry.
 

@@ -1,4 +1,4 @@
-"""A bundle folder is built beside its place and moved into it whole, or not at all."""
+"""A folder is built beside its place and moved into it whole, or not at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import errno
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -18,26 +19,40 @@ _RENAME_EXCHANGE = 2
 
 
 class Staging:
-    """A temporary folder beside a bundle's place; removed on leaving unless it was moved there.
+    """A temporary folder beside its place; removed on leaving unless it was moved there.
 
     Args:
-        place: Where the finished bundle goes.
+        place: Where the finished folder goes.
+        kind: What it is, for messages.
+        recognise: Whether a folder is of that kind, so that a new one may stand in its place.
+        error: What is raised.
+        durable: Wait until all of it is on the disk before it is moved. Of many files, that takes long.
 
     Raises:
-        BundleError: The folder cannot be made, or something that is not a bundle stands in its place.
+        BundleError: The folder cannot be made, or something of another kind stands in its place.
     """
 
-    def __init__(self, place: Path) -> None:
+    def __init__(
+        self,
+        place: Path,
+        *,
+        kind: str = "a bundle",
+        recognise: Callable[[Path], bool] = is_bundle,
+        error: type[RuntimeError] = BundleError,
+        durable: bool = True,
+    ) -> None:
         self.place = place
-        if (place.exists() or place.is_symlink()) and not is_bundle(place):
-            raise BundleError(f"{place} exists and is not a bundle; it is left alone. Choose another --out")
+        self._error = error
+        self._durable = durable
+        if (place.exists() or place.is_symlink()) and not recognise(place):
+            raise error(f"{place} exists and is not {kind}; it is left alone. Choose another --out")
         self.folder = place.parent / f".{place.name}.{os.getpid()}-{secrets.token_hex(3)}.tmp"
 
     def __enter__(self) -> Staging:
         try:
             self.folder.mkdir(parents=True)
         except OSError as error:
-            raise BundleError(f"{self.place.parent}: cannot be written: {error.strerror}") from None
+            raise self._error(f"{self.place.parent}: cannot be written: {error.strerror}") from None
         return self
 
     def __exit__(
@@ -47,8 +62,9 @@ class Staging:
 
     def move_into_place(self) -> None:
         """Puts the folder where it belongs; what stood there is removed only afterwards."""
-        for path in [*self.folder.rglob("*"), self.folder]:
-            _sync(path)
+        if self._durable:
+            for path in [*self.folder.rglob("*"), self.folder]:
+                _sync(path)
         if not self.place.exists():
             self.folder.rename(self.place)
         elif not self._exchange():
@@ -57,7 +73,8 @@ class Staging:
             self.place.rename(old)
             self.folder.rename(self.place)
             shutil.rmtree(old)
-        _sync(self.place.parent)
+        if self._durable:
+            _sync(self.place.parent)
 
     def _exchange(self) -> bool:
         """Swaps both folders in one step with Linux's renameat2; False where that is not to be had."""
@@ -71,7 +88,7 @@ class Staging:
         number = ctypes.get_errno()
         if number in (errno.ENOSYS, errno.EINVAL):
             return False
-        raise BundleError(f"{self.place}: cannot be replaced: {os.strerror(number)}")
+        raise self._error(f"{self.place}: cannot be replaced: {os.strerror(number)}")
 
 
 def _sync(path: Path) -> None:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from yolo_edge import _core
 from yolo_edge.bundle import ModelInput
-from yolo_edge.datasets.yolo_format import images_of_folder, read_yaml
+from yolo_edge.datasets.dataset_yaml import read_yaml
+from yolo_edge.datasets.yolo_format import images_of_folder
 from yolo_edge.errors import SourceError
 from yolo_edge.inference.base import letterbox_of
 from yolo_edge.sources import IMAGE_SUFFIXES

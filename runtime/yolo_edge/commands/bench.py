@@ -66,8 +66,9 @@ def execute(args: argparse.Namespace) -> int:
     """Runs the command; returns 1 when a row failed."""
     from yolo_edge.bundle import load_bundle
     from yolo_edge.model_selection import find_model
+    from yolo_edge.packages import require_matplotlib
     from yolo_edge.progress import Progress
-    from yolo_edge.tuning.chart import draw_chart, require_matplotlib
+    from yolo_edge.tuning.chart import draw_chart
     from yolo_edge.tuning.comparison import compare, new_comparison
     from yolo_edge.tuning.machine import read_machine
     from yolo_edge.tuning.measure import network_of
@@ -76,7 +77,7 @@ def execute(args: argparse.Namespace) -> int:
         if path not in (None, "-"):
             check_writable(Path(path))
     if args.plot is not None:
-        require_matplotlib()
+        require_matplotlib("--plot")
     progress = Progress(quiet=args.quiet)
     with bad_arguments(args), shown_warnings(args):
         options = ComparisonOptions(args.pairs, args.warmup)

@@ -199,10 +199,10 @@ def _check_outputs(args: argparse.Namespace) -> None:
     if args.json not in (None, "-"):
         check_writable(Path(args.json))
     if args.plots is not None:
+        from yolo_edge.packages import require_matplotlib
         from yolo_edge.sinks.files import OutputFolder
-        from yolo_edge.val.chart import require_matplotlib
 
-        require_matplotlib()
+        require_matplotlib("--plots")
         OutputFolder(args.plots)
 
 

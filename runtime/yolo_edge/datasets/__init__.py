@@ -17,7 +17,8 @@ from yolo_edge.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from yolo_edge.datasets.dataset import Dataset, open_dataset
-    from yolo_edge.datasets.labels import DatasetError, LabelledImage, Objects
+    from yolo_edge.errors import DatasetError
+from yolo_edge.datasets.labels import LabelledImage, Objects
 
 __all__ = ["Dataset", "DatasetError", "LabelledImage", "Objects", "open_dataset"]
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from yolo_edge.bundle_fields import Fields
-from yolo_edge.datasets.labels import DatasetError, Findings, Label, LabelledImage, make_objects
+from yolo_edge.datasets.labels import Findings, Label, LabelledImage, make_objects
+from yolo_edge.errors import DatasetError
 
 
 def read_coco(path: Path, folder: Path, findings: Findings) -> tuple[list[LabelledImage], dict[int, str]]:

@@ -12,8 +12,10 @@ from typing import Literal
 import numpy as np
 
 from yolo_edge.datasets.coco_format import read_coco
-from yolo_edge.datasets.labels import DatasetError, Findings, LabelledImage, Objects
-from yolo_edge.datasets.yolo_format import DEFAULT_SPLIT, images_of_folder, read_labels, read_yaml
+from yolo_edge.datasets.dataset_yaml import read_yaml
+from yolo_edge.datasets.labels import Findings, LabelledImage, Objects
+from yolo_edge.datasets.yolo_format import DEFAULT_SPLIT, images_of_folder, read_labels
+from yolo_edge.errors import DatasetError
 from yolo_edge.options import ClassSelection, resolve_classes
 
 _SHOWN_NAMES = 20

@@ -11,16 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from yolo_edge.errors import SourceError
+from yolo_edge.errors import DatasetError
 
 _SHOWN_FAULTS = 10
 
 _ROUNDING = 1e-3
 """Fraction of the image by which a label that was rounded to three decimals may stick out of it."""
-
-
-class DatasetError(SourceError):
-    """A dataset that cannot be evaluated."""
 
 
 class Label(NamedTuple):
@@ -56,6 +52,10 @@ class Objects:
     def __len__(self) -> int:
         return len(self.class_id)
 
+    def where(self, keep: npt.NDArray[np.bool_]) -> Objects:
+        """The objects for which ``keep``, bool (n,), is true."""
+        return Objects(self.class_id[keep], self.boxes[keep], self.crowd[keep], self.area_px[keep])
+
 
 @dataclass(frozen=True)
 class LabelledImage:
@@ -66,15 +66,25 @@ class LabelledImage:
     size_hw: tuple[int, int] | None = None
     """Height and width in pixels, where the dataset says them."""
 
+    @property
+    def known_size_hw(self) -> tuple[int, int]:
+        """The size.
 
-@dataclass
-class _Count:
-    number: int = 0
-    first: str = ""
+        Raises:
+            ValueError: It is not known.
+        """
+        if self.size_hw is None:
+            raise ValueError(f"{self.path}: size_hw is not known; read_image_size reads it")
+        return self.size_hw
 
-    def add(self, place: str) -> None:
-        self.first = self.first or place
-        self.number += 1
+    def boxes_px(self) -> npt.NDArray[np.float64]:
+        """The objects' boxes in pixels, float64 (n, 4): left, top, right, bottom.
+
+        Raises:
+            ValueError: The size is not known.
+        """
+        height, width = self.known_size_hw
+        return self.objects.boxes * np.array([width, height, width, height], np.float64)
 
 
 @dataclass
@@ -82,9 +92,10 @@ class Findings:
     """What reading labels brought to light: faults, which end it, and what was put right."""
 
     faults: list[str] = field(default_factory=list)
-    clipped: _Count = field(default_factory=_Count)
-    duplicates: _Count = field(default_factory=_Count)
-    empty: _Count = field(default_factory=_Count)
+    clipped: list[str] = field(default_factory=list)
+    """The places of what was put right, each once."""
+    duplicates: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
 
     def raise_faults(self, dataset: Path) -> None:
         """Raises all faults as one error.
@@ -106,7 +117,7 @@ class Findings:
             (self.duplicates, "boxes that stand twice, dropped once"),
             (self.empty, "boxes without area, dropped"),
         )
-        return [f"{text}: {count.number} (first: {count.first})" for count, text in kinds if count.number]
+        return [f"{text}: {len(places)} (first: {places[0]})" for places, text in kinds if places]
 
 
 def make_objects(labels: Sequence[Label], findings: Findings) -> Objects:
@@ -116,15 +127,15 @@ def make_objects(labels: Sequence[Label], findings: Findings) -> Objects:
     for label in labels:
         key = label.class_id, label.box
         if key in seen:
-            findings.duplicates.add(label.place)
+            findings.duplicates.append(label.place)
             continue
         seen.add(key)
         x0, y0, x1, y1 = (min(max(side, 0.0), 1.0) for side in label.box)
         if x1 <= x0 or y1 <= y0:
-            findings.empty.add(label.place)
+            findings.empty.append(label.place)
             continue
         if min(label.box) < -_ROUNDING or max(label.box) > 1 + _ROUNDING:
-            findings.clipped.add(label.place)
+            findings.clipped.append(label.place)
         kept.append(label._replace(box=(x0, y0, x1, y1)))
     return Objects(
         class_id=np.array([label.class_id for label in kept], np.int32),

@@ -1,24 +1,26 @@
-"""Datasets in YOLO format: label files beside folders of images, and the YAML files that name them.
+"""Datasets in YOLO format: label files beside folders of images.
 
-The conventions are those of YOLOv5's ``utils/dataloaders.py`` and ``check_dataset``: the label file of
+The conventions are those of YOLOv5's ``utils/dataloaders.py``: the label file of
 ``.../images/x.jpg`` is ``.../labels/x.txt``, of an image outside any folder ``images`` the .txt beside it.
 """
 
 from __future__ import annotations
 
-import glob
 import math
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Literal, NamedTuple
 
-from yolo_edge.datasets.labels import DatasetError, Findings, Label, LabelledImage, is_fraction, make_objects
-from yolo_edge.packages import require
+from yolo_edge.datasets.labels import Findings, Label, LabelledImage, is_fraction, make_objects
+from yolo_edge.errors import DatasetError
 from yolo_edge.sources import IMAGE_SUFFIXES
 
 DEFAULT_SPLIT = "val"
 _SPLITS = ("train", "val", "test")
+FaultKind = Literal["unreadable", "malformed", "class", "range"]
+"""A file that cannot be read; a row that is none, has an unknown class, or reaches outside 0..1."""
+
 _COLUMNS = ("centre x", "centre y", "width", "height")
 
 
@@ -36,7 +38,7 @@ def images_of_folder(folder: Path, split: str | None) -> list[Path]:
     if not images.is_dir():
         if split is not None:
             raise DatasetError(f"{folder}: has no folder images/{split} for --split {split}")
-        found = _images_under(folder)
+        found = images_under(folder)
         if not found:
             raise DatasetError(
                 f"{folder}: holds neither a folder images/ nor images; a YOLO dataset is a folder with "
@@ -53,48 +55,10 @@ def images_of_folder(folder: Path, split: str | None) -> list[Path]:
                 f"{images}: has no folder {chosen}; it has: {', '.join(splits) or 'no folders'}"
             )
         images = images / chosen
-    found = _images_under(images)
+    found = images_under(images)
     if not found:
         raise DatasetError(f"{images}: holds no images")
     return found
-
-
-def read_yaml(path: Path, split: str) -> tuple[list[Path], dict[int, str]]:
-    """Reads a dataset YAML.
-
-    Returns:
-        The images of a split, and the class names by id.
-
-    Raises:
-        DatasetError: Not a dataset YAML, or it names what is not there. Every fault is listed.
-        MissingExtraError: PyYAML is not installed.
-    """
-    yaml = require("yaml", f"{path}: a dataset YAML", "pip install 'yolo-edge[val]'")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # safe_load refuses every tag that would make more than plain data.
-        reason = " ".join(str(error).split())
-        raise DatasetError(f"{path}: is not plain YAML: {reason}") from None
-    if not isinstance(content, dict):
-        raise DatasetError(f"{path}: holds a {type(content).__name__}, not a mapping with names and {split}")
-    findings = Findings()
-    names = _names(content, findings)
-    entries = _entries(content, split, findings)
-    root = _root(content, path, findings)
-    images: list[Path] = []
-    for entry in entries:
-        found = _images_of_entry(entry, root)
-        if found is None:
-            findings.faults.append(f"{split} names {entry!r}, which is not in {root}")
-        elif not found:
-            findings.faults.append(f"{split} names {entry!r}, which holds no images")
-        else:
-            images += found
-    findings.raise_faults(path)
-    return list(dict.fromkeys(images)), names
 
 
 def read_labels(
@@ -110,17 +74,25 @@ def read_labels(
     """
     paths = list(images)
     files = [label_path(path) for path in paths]
-    for folder in sorted({file.parent for file in files}):
-        if not folder.is_dir():
-            findings.faults.append(
-                f"the labels folder {folder} is missing (make an empty one if its images show no objects)"
-            )
+    findings.faults += map(missing_labels_folder, missing_folders(files))
     if findings.faults:
         return []
-    return [
-        LabelledImage(path, make_objects(_read_label_file(file, names, named_by, findings), findings))
-        for path, file in zip(paths, files)
-    ]
+    labelled = []
+    for path, file in zip(paths, files):
+        rows = read_label_file(file, names, named_by)
+        findings.faults += [f"{fault.place}: {fault.text}" for fault in rows.faults]
+        labelled.append(LabelledImage(path, make_objects(rows.labels, findings)))
+    return labelled
+
+
+def missing_folders(label_files: Iterable[Path]) -> list[Path]:
+    """The folders of label files that do not exist."""
+    return [folder for folder in sorted({file.parent for file in label_files}) if not folder.is_dir()]
+
+
+def missing_labels_folder(folder: Path) -> str:
+    """What is said of one."""
+    return f"the labels folder {folder} is missing (make an empty one if its images show no objects)"
 
 
 def label_path(image: Path) -> Path:
@@ -133,52 +105,85 @@ def label_path(image: Path) -> Path:
     return image.with_suffix(".txt")
 
 
-def _read_label_file(path: Path, names: Mapping[int, str], named_by: str, findings: Findings) -> list[Label]:
+class RowFault(NamedTuple):
+    """What is wrong with a label file or a row of it."""
+
+    kind: FaultKind
+    place: str
+    """The file, or ``FILE:LINE``."""
+    text: str
+
+
+class LabelRows(NamedTuple):
+    """A label file as it was read."""
+
+    labels: list[Label]
+    faults: list[RowFault]
+    exists: bool
+    polygons: int
+    """Rows that hold a polygon, whose box was taken."""
+
+
+def read_label_file(path: Path, names: Mapping[int, str], named_by: str) -> LabelRows:
+    """Reads a label file; a row that is wrong is left out and among the faults.
+
+    Args:
+        path: The file; without one there are no objects.
+        names: Class names by id; other ids are faults.
+        named_by: Who named them, for messages, e.g. ``"the dataset"``.
+    """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        return []
+        return LabelRows([], [], False, 0)
     except OSError as error:
-        findings.faults.append(f"{path}: cannot be read: {error.strerror}")
-        return []
+        return LabelRows(
+            [], [RowFault("unreadable", str(path), f"cannot be read: {error.strerror}")], True, 0
+        )
     except ValueError:
-        findings.faults.append(f"{path}: is not a text file")
-        return []
-    labels = []
+        return LabelRows([], [RowFault("unreadable", str(path), "is not a text file")], True, 0)
+    labels, faults, polygons = [], [], 0
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        cells = line.split()
+        if not cells:
             continue
         place = f"{path}:{number}"
         try:
-            labels.append(_parse_row(line, names, named_by, place))
-        except ValueError as error:
-            findings.faults.append(f"{place}: {error}")
-    return labels
+            labels.append(_parse_row(cells, line, names, named_by, place))
+            polygons += len(cells) != 5
+        except _RowError as error:
+            faults.append(RowFault(error.kind, place, str(error)))
+    return LabelRows(labels, faults, True, polygons)
 
 
-def _parse_row(line: str, names: Mapping[int, str], named_by: str, place: str) -> Label:
+class _RowError(ValueError):
+    def __init__(self, kind: FaultKind, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+
+
+def _parse_row(cells: list[str], line: str, names: Mapping[int, str], named_by: str, place: str) -> Label:
     """Reads ``class cx cy w h``, or ``class x y x y x y ...``, a polygon whose box is taken.
 
     Raises:
-        ValueError: Says what is wrong with the row.
+        _RowError: Says what is wrong with the row.
     """
-    cells = line.split()
     if len(cells) != 5 and (len(cells) < 7 or len(cells) % 2 == 0):
-        raise ValueError(f"has {len(cells)} columns, not 5 (class, {', '.join(_COLUMNS)}) or a polygon's")
+        text = f"has {len(cells)} columns, not 5 (class, {', '.join(_COLUMNS)}) or a polygon's"
+        raise _RowError("malformed", text)
+    shown = line.strip()[:60]
     try:
         values = [float(cell) for cell in cells]
     except ValueError:
-        raise ValueError(f"{line.strip()[:60]!r} is not a row of numbers") from None
+        raise _RowError("malformed", f"{shown!r} is not a row of numbers") from None
     if not all(map(math.isfinite, values)):
-        raise ValueError(f"{line.strip()[:60]!r} has a value that is not finite")
+        raise _RowError("malformed", f"{shown!r} has a value that is not finite")
     class_id = int(values[0])
     if class_id != values[0] or class_id not in names:
-        raise ValueError(f"class {cells[0]} is unknown; {named_by} has {_ids(names)}")
+        raise _RowError("class", f"class {cells[0]} is unknown; {named_by} has {_ids(names)}")
     if not all(map(is_fraction, values[1:])):
-        raise ValueError(
-            f"{line.strip()[:60]!r} has a coordinate outside 0..1; they are fractions of the image's width "
-            "and height"
-        )
+        text = f"{shown!r} has a coordinate outside 0..1; they are fractions of the image's width and height"
+        raise _RowError("range", text)
     if len(values) > 5:
         xs, ys = values[1::2], values[2::2]
         return Label(class_id, (min(xs), min(ys), max(xs), max(ys)), place)
@@ -193,88 +198,8 @@ def _ids(names: Mapping[int, str]) -> str:
     return "classes " + ", ".join(map(str, ids))
 
 
-def _images_under(folder: Path) -> list[Path]:
+def images_under(folder: Path) -> list[Path]:
+    """The image files of a folder and of the folders in it, sorted."""
     return sorted(
         path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
     )
-
-
-def _names(content: Mapping[str, Any], findings: Findings) -> dict[int, str]:
-    """Class names: a list, or a mapping from ids."""
-    names = content.get("names")
-    if isinstance(names, list):
-        names = dict(enumerate(names))
-    if not isinstance(names, dict) or not names:
-        shown = "is missing" if "names" not in content else f"is {str(names)[:60]!r}"
-        findings.faults.append(f"names {shown}; it must be a list of class names, or a mapping from ids")
-        return {}
-    for key, name in names.items():
-        if isinstance(key, bool) or not isinstance(key, int) or key < 0:
-            findings.faults.append(f"names has the class id {key!r}, which is not a whole number")
-        if isinstance(name, (dict, list)) or name is None or not str(name).strip():
-            findings.faults.append(f"names has {name!r} for class {key!r}, which is not a name")
-    count = content.get("nc", len(names))
-    if count != len(names):
-        findings.faults.append(f"nc is {count!r}, but names has {len(names)}")
-    return {key: str(name).strip() for key, name in names.items()}
-
-
-def _entries(content: Mapping[str, Any], split: str, findings: Findings) -> list[str]:
-    value = content.get(split)
-    entries: list[Any] = value if isinstance(value, list) else [value]
-    if value is None or not entries:
-        held = [name for name in _SPLITS if content.get(name)]
-        findings.faults.append(f"has no split {split}; it has: {', '.join(held) or 'none'}")
-        return []
-    if not all(isinstance(entry, str) and entry for entry in entries):
-        findings.faults.append(f"{split} is {str(value)[:60]!r}; it must be a path or a list of paths")
-        return []
-    return entries
-
-
-def _root(content: Mapping[str, Any], path: Path, findings: Findings) -> Path:
-    """The folder that the splits are in: ``path``, relative to the YAML's or the working folder."""
-    given = content.get("path")
-    if given is None or given == "":
-        return path.parent
-    if not isinstance(given, str):
-        findings.faults.append(f"path is {given!r}, not a folder")
-        return path.parent
-    candidates = [path.parent / given, Path(given)]
-    for candidate in candidates:
-        if candidate.is_dir():
-            return candidate
-    tried = " and ".join(dict.fromkeys(map(str, candidates)))
-    findings.faults.append(f"path {given!r} is no folder (looked for {tried})")
-    return candidates[0]
-
-
-def _images_of_entry(entry: str, root: Path) -> list[Path] | None:
-    """The images of a folder, list file, glob pattern or image; None where there is nothing of that name."""
-    path = root / entry
-    if not path.exists() and entry.startswith("../") and (root / entry[3:]).exists():
-        # Exporters of datasets write ../valid/images beside valid/; YOLOv5 reads it so too.
-        path = root / entry[3:]
-    if path.is_dir():
-        return _images_under(path)
-    if path.is_file():
-        return [path] if path.suffix.lower() in IMAGE_SUFFIXES else _read_list(path, root)
-    if any(mark in entry for mark in "*?["):
-        matches = map(Path, glob.glob(str(path), recursive=True))  # noqa: PTH207 - it may be absolute
-        return sorted(p for p in matches if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
-    return None
-
-
-def _read_list(path: Path, root: Path) -> list[Path]:
-    """A text file with one image a line, relative to that file, or else to the dataset's root."""
-    try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise DatasetError(f"{path}: is neither an image nor a text file that lists images") from None
-    images = []
-    for line in filter(None, lines):
-        beside, below = path.parent / line, root / line
-        images.append(below if below.is_file() and not beside.is_file() else beside)
-    return images

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from yolo_edge.errors import SinkError
-from yolo_edge.packages import require
+from yolo_edge.packages import require_matplotlib
 from yolo_edge.tuning.comparison import STAGES, ComparedRow
 from yolo_edge.tuning.statistics import median
 
@@ -17,15 +17,6 @@ _SPREAD = 1.3
 
 _TEXT = "#333333"
 _FAINT = "#777777"
-
-
-def require_matplotlib() -> None:
-    """Fails early where there is no matplotlib.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    require("matplotlib", "--plot", "pip install 'yolo-edge[plot]'")
 
 
 def draw_chart(rows: Sequence[ComparedRow], title: str, subtitle: str, path: Path) -> None:
@@ -41,7 +32,7 @@ def draw_chart(rows: Sequence[ComparedRow], title: str, subtitle: str, path: Pat
         MissingExtraError: matplotlib is not installed.
         SinkError: The file cannot be written.
     """
-    require_matplotlib()
+    require_matplotlib("--plot")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -12,7 +12,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yolo_edge.packages import require
 from yolo_edge.sinks.files import replace_output
 
 if TYPE_CHECKING:
@@ -41,15 +40,6 @@ _FONTS = (
     "PingFang SC",
     "Arial Unicode MS",
 )
-
-
-def require_matplotlib() -> None:
-    """Imports matplotlib, so that a missing one is reported before any work is done.
-
-    Raises:
-        MissingExtraError: It is not installed.
-    """
-    require("matplotlib", "--plots", "pip install 'yolo-edge[plot]'")
 
 
 def new_figure(width_in: float, height_in: float) -> Figure:
