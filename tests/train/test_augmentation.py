@@ -53,7 +53,9 @@ def test_defaults_are_those_of_yolov5s_scratch_low():
             ["degrees is 181; it must be a number from 0 to 180", "perspective is 0.01; it must be a"],
             id="two at once",
         ),
-        pytest.param({"scale": 1.0}, ["scale is 1.0; it must be a number from 0 to 0.95"], id="scale of zero"),
+        pytest.param(
+            {"scale": 1.0}, ["scale is 1.0; it must be a number from 0 to 0.95"], id="scale of zero"
+        ),
         pytest.param({"hsv_h": math.nan}, ["hsv_h is nan"], id="not a number"),
         pytest.param({"shear": "2"}, ["shear is '2'"], id="text"),
         pytest.param({"mixup": True}, ["mixup is True"], id="truth value"),
@@ -76,7 +78,9 @@ HALVED = np.diag([0.5, 0.5, 1.0])
     [
         pytest.param((0.2, 0.3, 0.6, 0.7), IDENTITY, 1.0, (20, 30, 60, 70), id="inside"),
         pytest.param((0.2, 0.3, 0.6, 0.7), MOVED, 1.0, (70, 30, 100, 70), id="clipped"),
-        pytest.param((0.44, 0.0, 0.94, 1.0), MOVED, 1.0, (94, 0, 100, 100), id="little more than a tenth left"),
+        pytest.param(
+            (0.44, 0.0, 0.94, 1.0), MOVED, 1.0, (94, 0, 100, 100), id="little more than a tenth left"
+        ),
         pytest.param((0.46, 0.0, 0.96, 1.0), MOVED, 1.0, None, id="less than a tenth left"),
         pytest.param((0.6, 0.2, 0.8, 0.4), MOVED, 1.0, None, id="outside"),
         pytest.param((0.5, 0.2, 0.8, 0.4), MOVED, 1.0, None, id="touching from outside"),
