@@ -2,8 +2,8 @@
 
     python benchmarks/train_loading.py IMAGES [--imgsz 320] [--out benchmarks/results/train_loading.json]
 
-IMAGES is a YOLO folder (images/ and labels/) of JPEG files. CPU time is that of the whole process. Each epoch is
-one measurement of every configuration, in turn. The processes that threads are compared with make the same
+IMAGES is a YOLO folder (images/ and labels/) of JPEG files. CPU time is that of the whole process. Each epoch
+is one measurement of every configuration, in turn. The processes that threads are compared with make the same
 batches, each a share of them, and write into shared memory, where the caller reads them.
 """
 

@@ -68,6 +68,12 @@ def test_values_outside_their_range_are_refused(values, faults):
         assert fault in str(caught.value)
 
 
+def boxes_through(boxes, matrix, scale=1.0, side=100):
+    """Boxes of an image that fills the canvas."""
+    rects = np.tile([0.0, 0.0, side, side], (len(boxes), 1))
+    return warp_boxes(np.array(boxes, float).reshape(-1, 4), rects, rects, matrix, scale, (side, side))
+
+
 WHOLE = Placement((0.0, 0.0, 100.0, 100.0), (0.0, 0.0, 100.0, 100.0))
 MOVED = np.array([[1.0, 0, 50], [0, 1, 0], [0, 0, 1]])
 HALVED = np.diag([0.5, 0.5, 1.0])
@@ -93,30 +99,29 @@ HALVED = np.diag([0.5, 0.5, 1.0])
     ],
 )
 def test_which_boxes_are_clipped_and_dropped(box, matrix, scale, wanted):
-    boxes, kept = warp_boxes(np.array([box]), WHOLE, matrix, scale, (100, 100))
+    boxes, kept = boxes_through([box], matrix, scale)
     assert kept.tolist() == [wanted is not None]
     if wanted is not None:
         np.testing.assert_allclose(boxes[0], wanted, atol=1e-9)
 
 
 def test_sides_beyond_one_to_a_hundred_are_dropped():
-    wide = Placement((0.0, 0.0, 1000.0, 1000.0), (0.0, 0.0, 1000.0, 1000.0))
-    boxes = np.array([[0.0, 0.1, 0.3, 0.1029], [0.0, 0.1, 0.3, 0.1031]])
-    assert warp_boxes(boxes, wide, IDENTITY, 1.0, (1000, 1000))[1].tolist() == [False, True]
+    boxes = [[0.0, 0.1, 0.3, 0.1029], [0.0, 0.1, 0.3, 0.1031]]
+    assert boxes_through(boxes, IDENTITY, side=1000)[1].tolist() == [False, True]
 
 
 def test_no_boxes_give_no_boxes():
-    boxes, kept = warp_boxes(np.empty((0, 4)), WHOLE, IDENTITY, 1.0, (100, 100))
+    boxes, kept = boxes_through([], IDENTITY)
     assert boxes.shape == (0, 4)
     assert kept.shape == (0,)
     turned = np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, 1]])
-    assert warp_boxes(np.empty((0, 4)), WHOLE, turned, 1.0, (100, 100))[0].shape == (0, 4)
+    assert boxes_through([], turned)[0].shape == (0, 4)
 
 
 def test_what_is_behind_the_viewer_is_dropped():
     matrix = np.array([[1.0, 0, 0], [0, 1, 0], [-0.02, 0, 1]])  # the horizon is at x = 50
-    boxes = np.array([[0.0, 0.0, 0.2, 0.2], [0.3, 0.0, 0.7, 0.2], [0.6, 0.0, 0.9, 0.2]])
-    warped, kept = warp_boxes(boxes, WHOLE, matrix, 1.0, (100, 100))
+    boxes = [[0.0, 0.0, 0.2, 0.2], [0.3, 0.0, 0.7, 0.2], [0.6, 0.0, 0.9, 0.2]]
+    warped, kept = boxes_through(boxes, matrix)
     assert kept.tolist() == [True, False, False]
     assert np.isfinite(warped).all()
 
