@@ -174,7 +174,7 @@ def test_no_samples_and_samples_without_size_are_refused(samples):
     with pytest.raises(ValueError, match="there are no samples"):
         batches_of(())
     unsized = (dataclasses.replace(samples[0], size_hw=None),)
-    with pytest.raises(ValueError, match=r"a\.png: the sample does not say its size"):
+    with pytest.raises(ValueError, match=r"a\.png: size_hw is not known"):
         batches_of(unsized)
-    with pytest.raises(ValueError, match=r"a\.png: the sample does not say its size"):
+    with pytest.raises(ValueError, match=r"a\.png: size_hw is not known"):
         ValidationBatches(unsized, batch=1, imgsz=64, workers=0)
