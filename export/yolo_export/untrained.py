@@ -29,8 +29,12 @@ _OBJECTNESS_SHARE = 0.2
 _OBJECTNESS = 4
 
 
-def describe_config(name: str) -> tuple[str, YamlNetwork]:
+def describe_config(name: str, *, classes: int | None = None) -> tuple[str, YamlNetwork]:
     """A network by the name of a shipped one or the path of a YAML file, without numbers.
+
+    Args:
+        name: Such as ``yolov5s``, or ``mine/small.yaml``.
+        classes: Number of classes instead of the file's.
 
     Returns:
         The name to call it by, and the network on the ``meta`` device.
@@ -41,7 +45,7 @@ def describe_config(name: str) -> tuple[str, YamlNetwork]:
     """
     label, description = load_config(name)
     try:
-        return label, build_network(description)
+        return label, build_network(description, classes=classes)
     except ConfigError as error:
         raise ConfigError(f"{name}: {error}") from error
 
@@ -120,13 +124,9 @@ def _set_scale(module: nn.Module, inputs: tuple[torch.Tensor]) -> None:
 
 
 def _head_convs(network: Network) -> list[nn.Conv2d]:
-    """The detection convolutions; in YOLOv5 v1.0 they are the layers that the last one reads."""
-    detect = network.detect
-    if len(detect.m):
-        return [conv for conv in detect.m if isinstance(conv, nn.Conv2d)]
-    sources = network.sources[-1]
-    layers = [network.layers[each] for each in (sources if isinstance(sources, tuple) else (sources,))]
-    return [conv for conv in layers if isinstance(conv, nn.Conv2d)]
+    """The detection convolutions."""
+    found = [modules[index] for modules, index in network.head_places()]
+    return [conv for conv in found if isinstance(conv, nn.Conv2d)]
 
 
 def _bias(conv: nn.Conv2d, detect: Detect) -> None:

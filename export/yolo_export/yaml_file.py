@@ -17,8 +17,8 @@ _MAX_BYTES = 1 << 18
 _MAX_VALUE = 1000
 
 
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a YAML file that describes a network.
+def read_yaml(path: Path, *, expected: str = "a mapping with 'backbone'") -> dict[str, Any]:
+    """Read a YAML file that describes a network, or another mapping of plain values.
 
     Aliases (``*name``), which can make gigabytes of a few lines, and tags (``!!name``) are refused.
 
@@ -38,7 +38,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
         raise ConfigError(f"{path}: is not YAML: {' '.join(str(error).split())[:200]}") from error
     if type(content) is not dict:
-        raise ConfigError(f"{path}: holds a {type(content).__name__}; expected a mapping with 'backbone'")
+        raise ConfigError(f"{path}: holds a {type(content).__name__}; expected {expected}")
     return content
 
 

@@ -23,7 +23,7 @@ _COMMANDS = {
 
 _EPILOG = """\
 examples:
-  yolo-train data.yaml --weights v5lite-e.pt            goes on from a trained network, with the data's classes
+  yolo-train data.yaml --weights v5lite-e.pt            goes on from a trained network, for new classes
   yolo-train data.yaml --cfg v5lite-e --epochs 100      starts from random weights
   yolo-train --resume runs/train/exp                    goes on where that run was interrupted
   yolo-export runs/train/exp/best.pt                    makes the bundle that yolo-edge runs

@@ -20,11 +20,11 @@ from yolo_export.checkpoint.placing import Placed, load_placed, not_finite
 from yolo_export.checkpoint.probe import head_shapes
 from yolo_export.checkpoint.records import Instance, TensorRef, clip
 from yolo_export.checkpoint.state_dict import find_state_dict, fit_state_dict
+from yolo_export.checkpoint.trained import is_trained, stated_heads, trained_record
 from yolo_export.checkpoint.weights import Weights
 from yolo_export.errors import CheckpointError
 from yolo_export.models import Network
 from yolo_export.source import FloatArray, SizeHW
-from yolo_export.yaml_network import YamlNetwork
 
 if TYPE_CHECKING:
     from yolo_export.targets import Intermediate
@@ -123,9 +123,9 @@ def read_checkpoint(path: str | PathLike[str], cfg: str | None = None) -> Checkp
     the network is built from this package's own modules.
 
     Args:
-        path: A file that ``torch.save`` wrote: a dict with ``ema`` or ``model``, or the bare model. The
-            exponential moving average is preferred, as YOLOv5 itself does. With ``cfg`` also a state dict,
-            or weights in the safetensors format.
+        path: A file that ``torch.save`` wrote: a dict with ``ema`` or ``model``, or the bare model, or one of
+            ``yolo-train``. The exponential moving average is preferred, as YOLOv5 itself does. With ``cfg``
+            also a state dict, or weights in the safetensors format.
         cfg: For files of weights without a network: name of a shipped network such as ``yolov5s``, or path of
             the YAML file that it was trained with.
 
@@ -156,12 +156,26 @@ def read_checkpoint(path: str | PathLike[str], cfg: str | None = None) -> Checkp
 
 def _read_network(content: Any, weights: Weights) -> dict[str, Any]:
     """Attributes of a `Checkpoint` from a file that describes its network."""
-    record, outer = _find_network(content)
+    anchors = None
+    if is_trained(content):
+        record, outer = trained_record(content), content
+        strides, anchors = stated_heads(content)
+    else:
+        record, outer = _find_network(content)
     assembly = Assembly(record)
     names = record.state.get("names", outer.get("names"))
     family = "yolov5-lite" if "yolov5-lite" in assembly.families else "yolov5"
     detect = assembly.records[-1]
-    return _finish(assembly.network, assembly.tensors, detect, names, outer, family, weights, None)
+    facts = _finish(assembly.network, assembly.tensors, detect, names, outer, family, weights, anchors)
+    if anchors is not None:
+        if strides != facts["strides"]:
+            raise CheckpointError(
+                f"says that its strides are {strides}, but its network has {facts['strides']}"
+            )
+        counts, wanted = [len(head) for head in anchors], assembly.network.detect.na
+        if set(counts) != {wanted}:
+            raise CheckpointError(f"has {counts} anchors for its heads, which need {wanted} each")
+    return facts
 
 
 def _read_weights(content: Any, cfg: str, weights: Weights) -> dict[str, Any]:
@@ -175,7 +189,7 @@ def _read_weights(content: Any, cfg: str, weights: Weights) -> dict[str, Any]:
     names = outer.get("names")
     if type(names) not in (list, tuple, dict):
         names = built.names
-    return _finish(built.network, placed, detect, names, outer, built.family, weights, built)
+    return _finish(built.network, placed, detect, names, outer, built.family, weights, built.anchors_px)
 
 
 def _finish(
@@ -186,13 +200,12 @@ def _finish(
     outer: dict[Any, Any],
     family: str,
     weights: Weights,
-    built: YamlNetwork | None,
+    anchors_given: list[Anchors] | None,
 ) -> dict[str, Any]:
-    """What both kinds of file have in common: heads, names, numbers."""
+    """What all kinds of file have in common: heads, names, numbers."""
     shapes = head_shapes(network)
     classes = _check_widths([channels for channels, _ in shapes], network)
-    given = built.anchors_px if built else None
-    heads = head_facts(network, detect, [stride for _, stride in shapes], weights, given)
+    heads = head_facts(network, detect, [stride for _, stride in shapes], weights, anchors_given)
     class_names, notes = read_names(names, classes)
     load_placed(network, tensors, weights)
     broken = not_finite(tensors)

@@ -7,6 +7,7 @@ from yolo_export.models.conv import Conv, DWConv, Focus, FunnelReLU
 from yolo_export.models.cross import C3x, CrossConv, MixConv
 from yolo_export.models.csp import C3, Bottleneck, BottleneckCSP, C3Sum
 from yolo_export.models.depthwise import DepthwiseSeparable
+from yolo_export.models.description import describe_network
 from yolo_export.models.detect import Detect
 from yolo_export.models.efficientnet import EfficientStem, MBConv, MBExcite
 from yolo_export.models.esnet import ESBlock, ESExcite
@@ -91,6 +92,7 @@ __all__ = [
     "Sum",
     "TransformerBlock",
     "TransformerLayer",
+    "describe_network",
     "find_block",
     "find_torch_module",
     "known_blocks",

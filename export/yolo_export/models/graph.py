@@ -53,6 +53,12 @@ class Network(nn.Module):
             raise TypeError("the last layer was replaced")
         return last
 
+    def head_places(self) -> list[tuple[nn.ModuleList, int]]:
+        """The list and the place in it of each head's convolution; in YOLOv5 v1.0 they are layers."""
+        if len(self.detect.m):
+            return [(self.detect.m, index) for index in range(len(self.detect.m))]
+        return [(self.layers, index) for index in _as_tuple(self.sources[-1])]
+
     def forward(self, images: torch.Tensor) -> list[torch.Tensor]:
         """Run the network.
 

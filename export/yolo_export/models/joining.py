@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -59,6 +61,10 @@ class Sum(Block):
         self.others = fields.steps("iter")
         if self.weight:
             self.w = nn.Parameter(torch.empty(self.others, device="meta"))
+
+    def plain_fields(self) -> dict[str, Any]:
+        """See `Block.plain_fields`."""
+        return {**super().plain_fields(), "iter": self.others}
 
     def forward(self, xs: list[torch.Tensor]) -> torch.Tensor:
         """Map several (N, C, H, W) to their sum."""

@@ -67,6 +67,7 @@ class Block(nn.Module):
 
     _parts: ClassVar[Parts]
     family: ClassVar[str]
+    class_paths: ClassVar[tuple[str, ...]]
 
     @classmethod
     def assembled(cls: type[BlockType], children: Mapping[str, nn.Module], fields: Fields) -> BlockType:
@@ -107,6 +108,10 @@ class Block(nn.Module):
         Raises:
             ValueError: The parts do not fit each other.
         """
+
+    def plain_fields(self) -> dict[str, Any]:
+        """The plain values that a record of this block needs: what `assembled` reads from its fields."""
+        return {name: getattr(self, name) for name in self._parts.attributes}
 
 
 def _has_numbers(module: nn.Module) -> bool:
@@ -163,8 +168,10 @@ class Fields:
         return both[0], both[1]
 
     def steps(self, name: str, *, high: int = 1 << 16) -> int:
-        """How many steps a loop makes that the record holds as a range."""
+        """How many steps a loop makes that the record holds as a range, or as their number."""
         value = self._values.get(name)
+        if type(value) is int and 0 <= value <= high:
+            return value
         if not isinstance(value, range) or len(value) > high:
             raise self._wrong(name, value, f"a range of up to {high} steps")
         return len(value)
@@ -209,6 +216,7 @@ def block(
     def register(kind: type[BlockType]) -> type[BlockType]:
         kind._parts = Parts(children, optional or {}, attributes or {})
         kind.family = family
+        kind.class_paths = class_paths
         for class_path in class_paths:
             _blocks[class_path] = kind
         return kind

@@ -37,9 +37,14 @@ class Attention(Block):
         self.embed_dim = channels
         self.num_heads = heads
         self.in_proj_weight = nn.Parameter(torch.empty(3 * channels, channels))
-        self.in_proj_bias = nn.Parameter(torch.zeros(3 * channels))
+        self.in_proj_bias = nn.Parameter(torch.empty(3 * channels))
         self.out_proj = nn.Linear(channels, channels)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Give its own tensors the random numbers that training starts from, as torch does."""
         nn.init.xavier_uniform_(self.in_proj_weight)
+        nn.init.zeros_(self.in_proj_bias)
 
     @classmethod
     def assembled(cls, children: Mapping[str, nn.Module], fields: Fields) -> Attention:
@@ -53,7 +58,10 @@ class Attention(Block):
         return made
 
     def forward(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
-        """Map three (1, C, H, W) to (1, C, H, W)."""
+        """Map three (N, C, H, W) to (N, C, H, W); an image attends to its own pixels only."""
+        if query.shape[0] > 1:  # In training. One image at a time, so that one form computes everything.
+            images = zip(*(torch.split(each, 1) for each in (query, key, value)))
+            return torch.cat([self.forward(*image) for image in images])
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
         query, key, value = (
             project(x, weight, bias) for x, weight, bias in zip((query, key, value), weights, biases)
@@ -85,7 +93,7 @@ class TransformerLayer(Block):
         self.fc2 = nn.Linear(c, c, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (1, C, H, W) to the same shape."""
+        """Map (N, C, H, W) to the same shape."""
         x = self.ma(pointwise(self.q, x), pointwise(self.k, x), pointwise(self.v, x)) + x
         return pointwise(self.fc2, pointwise(self.fc1, x)) + x
 
@@ -108,7 +116,7 @@ class TransformerBlock(Block):
         self.tr = nn.Sequential(*(TransformerLayer(c2, num_heads) for _ in range(num_layers)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (1, c1, H, W) to (1, c2, H, W)."""
+        """Map (N, c1, H, W) to (N, c2, H, W)."""
         x = self.conv(x)
         y: torch.Tensor = self.tr(x + pointwise(self.linear, x))
         return y
@@ -152,8 +160,14 @@ class _KeepHeightAndWidth(torch.autograd.Function):
     """Reshapes to (first, -1, H, W), in ONNX without computing a shape."""
 
     @staticmethod
-    def forward(_: Any, x: torch.Tensor, first: int) -> torch.Tensor:
+    def forward(context: Any, x: torch.Tensor, first: int) -> torch.Tensor:
+        context.first = x.shape[0]
         return x.reshape(first, -1, x.shape[2], x.shape[3])
+
+    @staticmethod
+    def backward(context: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None]:
+        gradient = gradients[0]
+        return gradient.reshape(context.first, -1, gradient.shape[2], gradient.shape[3]), None
 
     @staticmethod
     def symbolic(graph: Any, x: Any, first: int) -> Any:

@@ -157,7 +157,7 @@ def evaluate(
         stack.callback(results.close)
         for found in results:
             # While the engine computes the next image.
-            boxes = _in_pixels(*asked.popleft(), found)
+            boxes = image_boxes(*asked.popleft(), found)
             evaluated.append(compare(boxes, parameters))
             confused.add(boxes)
             detections += len(found)
@@ -214,7 +214,14 @@ def _checked(labelled: LabelledImage, item: FrameOrFailure) -> npt.NDArray[np.ui
     return item.image
 
 
-def _in_pixels(labelled: LabelledImage, size_hw: tuple[int, int], found: Detections) -> ImageBoxes:
+def image_boxes(labelled: LabelledImage, size_hw: tuple[int, int], found: Detections) -> ImageBoxes:
+    """The objects of an image, in its pixels, beside what was found in it.
+
+    Args:
+        labelled: The image.
+        size_hw: Its height and width in pixels.
+        found: Boxes in the same pixels.
+    """
     objects = labelled.objects
     height, width = size_hw
     xyxy = objects.boxes * np.array([width, height, width, height], np.float64)

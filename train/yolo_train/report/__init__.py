@@ -1,0 +1,1 @@
+"""What a training tells: its log, results.csv, curves and pictures."""

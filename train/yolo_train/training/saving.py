@@ -1,0 +1,123 @@
+"""Writes and reads ``best.pt`` and ``last.pt``: tensors and plain data only, whole or not at all.
+
+Weights are kept in float32: half of the size is not worth that the exported model differs from the one whose
+average precision was measured, and export can still store fp16.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from yolo_edge.file_replacement import replace_file
+from yolo_export.checkpoint.trained import FORMAT, FORMAT_VERSION, WEIGHTS_PREFIX
+from yolo_export.models import Network, describe_network
+from yolo_train.errors import TrainingError
+
+__all__ = ["checkpoint_content", "plain_state", "read_resume", "restore_state", "write_checkpoint"]
+
+_NETWORK_PREFIX = "layers."
+
+
+def checkpoint_content(
+    network: Network,
+    *,
+    names: Sequence[str],
+    strides: Sequence[int],
+    anchors_px: Sequence[Sequence[tuple[float, float]]],
+    epoch: int,
+    best_fitness: float,
+    steps: int,
+    facts: Mapping[str, Any],
+) -> dict[str, Any]:
+    """What ``yolo-export`` needs, see `yolo_export.checkpoint.trained`.
+
+    Args:
+        network: The moving average.
+        names: Class names.
+        strides: Of each head in px.
+        anchors_px: Width and height of the anchors of each head.
+        epoch: The last finished one, from 0; -1 before the first.
+        best_fitness: Of all epochs.
+        steps: Of the optimiser.
+        facts: Plain values, such as ``imgsz``.
+    """
+    weights = {name: tensor for name, tensor in plain_state(network).items() if tensor.is_floating_point()}
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "network": describe_network(network),
+        "weights": weights,
+        "names": list(names),
+        "strides": list(strides),
+        "anchors_px": [[[float(side) for side in pair] for pair in head] for head in anchors_px],
+        "epoch": epoch,
+        "best_fitness": best_fitness,
+        "updates": steps,
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "opt": dict(facts),
+    }
+
+
+def plain_state(network: Network) -> dict[str, torch.Tensor]:
+    """The tensors by the names of YOLOv5's state dicts."""
+    return {
+        WEIGHTS_PREFIX + name[len(_NETWORK_PREFIX) :]: tensor for name, tensor in network.state_dict().items()
+    }
+
+
+def restore_state(network: Network, state: Mapping[str, torch.Tensor]) -> None:
+    """The inverse of `plain_state`.
+
+    Raises:
+        RuntimeError: The tensors are not those of the network.
+    """
+    network.load_state_dict(
+        {_NETWORK_PREFIX + name[len(WEIGHTS_PREFIX) :]: tensor for name, tensor in state.items()}
+    )
+
+
+def write_checkpoint(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes a checkpoint; the old one stays whole until the new one is.
+
+    Raises:
+        TrainingError: It cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save(dict(content), buffer)
+    try:
+        replace_file(path, buffer.getvalue())
+    except OSError as error:
+        raise TrainingError(
+            f"{path}: cannot be written: {error.strerror}; what was there is whole. Once there is room, "
+            f"`yolo-train --resume {path.parent}` goes on from the last epoch that was kept"
+        ) from error
+
+
+def read_resume(path: Path) -> dict[str, Any]:
+    """Reads a ``last.pt``, with what it has for resuming, without running anything in it.
+
+    Raises:
+        TrainingError: It is missing, damaged, or no ``last.pt``.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise TrainingError(f"{path}: does not exist; --resume takes the folder of a run") from None
+    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise TrainingError(f"{path}: cannot be read: {text[:200]}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise TrainingError(f"{path}: is not a checkpoint of yolo-train; --weights starts from others")
+    if not isinstance(content.get("resume"), dict):
+        raise TrainingError(
+            f"{path}: holds a finished network only; last.pt is what a training goes on from, "
+            "--weights is for a new one that starts from these numbers"
+        )
+    return content
