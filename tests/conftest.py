@@ -45,6 +45,12 @@ def yolo_export() -> Command:
 
 
 @pytest.fixture(scope="session")
+def yolo_train() -> Command:
+    """Runs the installed command ``yolo-train`` and returns what it did."""
+    return _command("yolo-train")
+
+
+@pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small network with random weights, as YOLOv5-Lite's training would save it: 3 classes, 3 heads."""
     from checkpoints import write_checkpoint, yolov5_lite

@@ -59,3 +59,13 @@ def coco_content() -> dict[str, Any]:
 def write_coco(path: Path, content: Any) -> Path:
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return path
+
+
+def write_training(folder: Path, names: str = "[cat, dog, bird]", **splits: dict[str, str | None]) -> Path:
+    """A dataset YAML with splits ``train`` and ``val``, or those that are given by their labels."""
+    for split, labels in (splits or {"train": LABELS, "val": {"v": "1 0.5 0.5 0.25 0.25\n"}}).items():
+        write_folder(folder, labels, split)
+    path = folder / "data.yaml"
+    listed = "".join(f"{split}: images/{split}\n" for split in splits or ("train", "val"))
+    path.write_text(f"{listed}names: {names}\n")
+    return path

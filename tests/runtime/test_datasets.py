@@ -134,9 +134,16 @@ def test_names_that_the_model_does_not_have(folder: Path) -> None:
         r"it has: cat, dog, bird \(choose",
     ):
         open_dataset(path, NAMES)
+
+
+def test_a_name_that_stands_twice(folder: Path) -> None:
+    path = folder / "data.yaml"
     path.write_text("val: images\nnames: [dog, dog, cat]\n")
-    with pytest.raises(DatasetError, match="the dataset has class dog more than once"):
-        open_dataset(path, NAMES)
+    dataset = open_dataset(path, NAMES)
+    assert [image.objects.class_id.tolist() for image in dataset.images] == [[1, 0], [1], [], []]
+    assert dataset.warnings[0] == "the dataset has class dog more than once; merged"
+    with pytest.raises(DatasetError, match="the model has class cat more than once"):
+        open_dataset(path, ["cat", "cat", "dog"])
 
 
 def test_a_polygon_gives_its_box(tmp_path: Path) -> None:

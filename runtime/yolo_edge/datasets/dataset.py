@@ -105,6 +105,8 @@ def open_dataset(
         if not any(theirs in used for theirs in model_ids):
             raise DatasetError(f"{path}: no object in its {len(labelled)} images is of the chosen classes")
     warnings = findings.warnings()
+    if (twice := _repeated(list(names.values()))) and len(set(model_ids.values())) < len(model_ids):
+        warnings.append(f"the dataset has {_classes(twice)} more than once; merged")
     unknown = [name for i, name in enumerate(model_names) if i not in model_ids.values()]
     if unknown and wanted is None:
         warnings.append(f"the dataset does not know the model's {_classes(unknown)}; not looked for")
@@ -129,15 +131,13 @@ def _match_classes(
     """The model's class id for each of the dataset's.
 
     Raises:
-        DatasetError: A class that has objects and that the model lacks, or a name that stands twice.
+        DatasetError: A class that has objects and that the model lacks, or a name that the model has twice.
     """
     if dict(names) == dict(enumerate(model_names)):
         return {index: index for index in names}
     faults = []
-    for owner, held in (("the dataset", list(names.values())), ("the model", list(model_names))):
-        twice = [name for name, count in Counter(held).items() if count > 1]
-        if twice:
-            faults.append(f"{owner} has {_classes(twice)} more than once, so names do not tell them apart")
+    if twice := _repeated(model_names):
+        faults.append(f"the model has {_classes(twice)} more than once, so names do not tell them apart")
     by_name = {name: i for i, name in enumerate(model_names)}
     missing = [f"{names[i]} ({used[i]} of its objects)" for i in sorted(used) if names[i] not in by_name]
     if missing and strict:
@@ -148,6 +148,10 @@ def _match_classes(
     if faults:
         raise DatasetError(f"{path}: " + "; ".join(faults))
     return {index: by_name[name] for index, name in names.items() if name in by_name}
+
+
+def _repeated(names: Sequence[str]) -> list[str]:
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 def _with_model_ids(image: LabelledImage, model_ids: Mapping[int, int]) -> LabelledImage:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from yolo_edge.packages import require_cv2
 from yolo_train.augment.augmentation import Augmentation
+from yolo_train.augment.clipping import boxes_around_visible
 from yolo_train.augment.placement import Placement, Size
 
 cv2 = require_cv2("augmenting images")
@@ -75,9 +76,9 @@ def warp_boxes(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
     """Carries the boxes of a placed image to the output.
 
-    A box is clipped to the part of its image that lies on the canvas; its corners are warped; the upright box
-    around them is clipped to the output. It is kept when it stays wider and higher than 2 px, its sides are
-    within 1:100, and its area is more than a tenth of what the scale alone would have left.
+    A box is clipped to the part of its image that lies on the canvas and its corners are warped; the result
+    is the upright box around what of it lies in the output. It is kept when it stays wider and higher than
+    2 px, its sides are within 1:100, and its area is more than a tenth of what scaling alone would leave.
 
     Args:
         boxes: float64 (n, 4): left, top, right, bottom as fractions of the image.
@@ -94,20 +95,16 @@ def warp_boxes(
     xs = np.clip(left + boxes[:, 0::2] * (right - left), shown[0], shown[2])
     ys = np.clip(top + boxes[:, 1::2] * (bottom - top), shown[1], shown[3])
     corners_x, corners_y, depth = _project(matrix, xs[:, [0, 1, 1, 0]], ys[:, [0, 0, 1, 1]])
-    height, width = out_hw
-    warped = np.stack(
-        [
-            np.clip(corners_x.min(1, initial=np.inf), 0, width),
-            np.clip(corners_y.min(1, initial=np.inf), 0, height),
-            np.clip(corners_x.max(1, initial=-np.inf), 0, width),
-            np.clip(corners_y.max(1, initial=-np.inf), 0, height),
-        ],
-        1,
-    )
+    warped = np.stack([corners_x.min(1), corners_y.min(1), corners_x.max(1), corners_y.max(1)], 1)
+    limits = np.array([out_hw[1], out_hw[0], out_hw[1], out_hw[0]], np.float64)
+    if not _is_upright(matrix):
+        cut = ((warped < 0) | (warped > limits)).any(1)
+        warped[cut] = boxes_around_visible(corners_x[cut], corners_y[cut], limits[0], limits[1])
+    warped = np.clip(warped, 0, limits)
     wide, high = warped[:, 2] - warped[:, 0], warped[:, 3] - warped[:, 1]
     area = (xs[:, 1] - xs[:, 0]) * (ys[:, 1] - ys[:, 0]) * scale**2
     kept = (
-        (depth.min(1, initial=np.inf) > _HORIZON)
+        (depth.min(1) > _HORIZON)
         & (wide > _SMALLEST_PX)
         & (high > _SMALLEST_PX)
         & (np.maximum(wide, high) < _LARGEST_ASPECT * np.minimum(wide, high))

@@ -147,7 +147,9 @@ class VocConverter(Converter):
         except ValueError:
             shown = ", ".join(f"{side} {text!r}" for side, text in zip(_SIDES, texts))
             raise DatasetError(f"{place} has no box of four numbers: {shown}") from None
-        if not all(map(math.isfinite, (x0, y0, x1, y1))) or x1 < x0 or y1 < y0:
+        # With decimals a box may be narrower than a pixel, and its end stand before its start.
+        backwards = x1 < x0 - self._first or y1 < y0 - self._first
+        if not all(map(math.isfinite, (x0, y0, x1, y1))) or backwards:
             raise DatasetError(f"{place} has the box {x0:g}, {y0:g}, {x1:g}, {y1:g}, which is none")
         if self._first == 1 and min(x0, y0) < 1:
             raise DatasetError(

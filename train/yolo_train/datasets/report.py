@@ -124,7 +124,9 @@ def split_table(report: DatasetReport) -> str:
         ]
         for split in report.splits
     ]
-    sizes = [f"{split.name} image sizes: {_image_sizes(split)}" for split in report.splits]
+    sizes = [
+        f"{split.name} image sizes: {_image_sizes(split)}" for split in report.splits if split.image_sizes
+    ]
     polygons = [
         f"{split.name}: {_count(split.polygons, 'polygon')}, of which the box is taken"
         for split in report.splits

@@ -99,24 +99,33 @@ class TrainingBatches:
         """The decoded images."""
         return self._cache
 
-    def epoch(self, number: int, *, mosaic: float | None = None) -> Iterator[Batch]:
-        """Makes the batches of an epoch; every sample comes once.
+    def epoch(
+        self, number: int, *, mosaic: float | None = None, weights: npt.ArrayLike | None = None
+    ) -> Iterator[Batch]:
+        """Makes the batches of an epoch; every sample comes once, in random order.
 
         Args:
             number: Which epoch, from 0.
             mosaic: Probability of mosaics in this epoch, e.g. 0 for the last ones; None takes the
                 augmentation's.
+            weights: (n,): how much more often a sample is to come than others. As many are drawn as there are
+                samples, some of them again and again and others not at all. Not with ``rect``.
 
         Raises:
-            SourceError: An image cannot be read; the message names it.
+            ValueError: Arguments outside their range.
+            SourceError: An image cannot be read; the message names it. Raised when its batch is due.
         """
         chance = self._augmentation.mosaic if mosaic is None else mosaic
         if not 0 <= chance <= 1:
             raise ValueError(f"mosaic is {mosaic!r}; it must be a number from 0 to 1")
-        return run_in_order(self._works(number, chance), self._workers)
+        if number < 0:
+            raise ValueError(f"the epoch is {number}; it must be 0 or more")
+        batches = self._order(number, weights)
+        return run_in_order(self._works(number, batches, chance), self._workers)
 
-    def _works(self, epoch: int, mosaic: float) -> Iterator[Work[_Targets, Batch]]:
-        batches = self._order(epoch)
+    def _works(
+        self, epoch: int, batches: list[npt.NDArray[np.int64]], mosaic: float
+    ) -> Iterator[Work[_Targets, Batch]]:
         order = np.concatenate(batches)
         first = 0
         for number, indices in enumerate(batches):
@@ -129,13 +138,19 @@ class TrainingBatches:
             yield Work(jobs, partial(self._finish, images, indices))
             first += len(indices)
 
-    def _order(self, epoch: int) -> list[npt.NDArray[np.int64]]:
+    def _order(self, epoch: int, weights: npt.ArrayLike | None) -> list[npt.NDArray[np.int64]]:
         """The samples of each batch."""
         random = self._random(epoch, _ORDER)
-        starts = range(0, len(self._samples), self._batch)
+        count = len(self._samples)
+        starts = range(0, count, self._batch)
         if self._by_aspect is None:
-            order = random.permutation(len(self._samples)).astype(np.int64)
+            if weights is None:
+                order = random.permutation(count).astype(np.int64)
+            else:
+                order = random.choice(count, count, p=_shares(weights, count)).astype(np.int64)
             return [order[start : start + self._batch] for start in starts]
+        if weights is not None:
+            raise ValueError("weights choose the samples, and rect sorts them by shape; use one of them")
         batches = [self._by_aspect[start : start + self._batch] for start in starts]
         return [batches[i] for i in random.permutation(len(batches))]
 
@@ -206,6 +221,16 @@ class TrainingBatches:
         for index in indices:
             self._cache.release(int(index))
         return Batch(images, np.concatenate(targets), indices)
+
+
+def _shares(weights: npt.ArrayLike, count: int) -> npt.NDArray[np.float64]:
+    values = np.asarray(weights, np.float64)
+    if values.shape != (count,):
+        raise ValueError(f"weights have shape {values.shape}; there must be one for each of {count} samples")
+    if not (np.isfinite(values).all() and (values >= 0).all() and values.any()):
+        raise ValueError("weights must be numbers of at least 0, and not all of them 0")
+    shares: npt.NDArray[np.float64] = values / values.sum()
+    return shares
 
 
 def _check(
