@@ -16,6 +16,7 @@ from yolo_edge.datasets import LabelledImage
 from yolo_edge.options import DEFAULT_SIZE, validate_size
 from yolo_edge.progress import Progress
 from yolo_export.checkpoint import read_checkpoint
+from yolo_train.anchors import fit_anchors
 from yolo_train.datasets import TrainingDataset
 from yolo_train.errors import TrainingError
 from yolo_train.loading import TrainingBatches
@@ -123,7 +124,22 @@ class _Session:
             self._state.restore(resumed["resume"])
 
     def _new_start(self, options: TrainOptions) -> Start:
-        return starting_network(options.weights, options.cfg, self._names, options.seed)
+        start = starting_network(options.weights, options.cfg, self._names, options.seed)
+        if options.noautoanchor:
+            return start
+        fit = fit_anchors(
+            self._train,
+            start.anchors_px,
+            options.imgsz or start.imgsz or DEFAULT_SIZE,
+            strides=start.strides,
+            threshold=self._hyperparameters.loss.anchor_t,
+            seed=options.seed,
+        )
+        note = f"anchors: best possible recall {fit.given_recall:.4f}"
+        if fit.changed:
+            note += f"; others were found for these objects, with {fit.recall:.4f}"
+        anchors = [list(head) for head in fit.anchors_px]
+        return dataclasses.replace(start, anchors_px=anchors, notes=[*start.notes, note])
 
     def _resumed_start(self, content: Mapping[str, Any], options: TrainOptions) -> Start:
         """The network of ``last.pt``; its numbers follow."""
