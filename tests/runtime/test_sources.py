@@ -92,6 +92,29 @@ def test_cut_jpeg(tmp_path: Path) -> None:
             read_image(path)
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("shrink", [1, 2, 4, 8])
+def test_images_are_shrunk_while_they_are_decoded(tmp_path: Path, suffix: str, shrink: int) -> None:
+    path = tmp_path / f"a{suffix}"
+    ramp = np.linspace(0, 255, 64, dtype=np.uint8)
+    cv2.imwrite(str(path), np.broadcast_to(ramp[None, :, None], (48, 64, 3)).copy())
+    image = read_image(path, shrink=shrink)
+    assert image.shape == (48 // shrink, 64 // shrink, 3)
+    wanted = ramp.reshape(-1, shrink).mean(1)
+    assert np.abs(image[..., 1] - wanted).max() < 12
+
+
+def test_a_shrunk_image_is_upright(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    cv2.imwrite(str(path), np.full((48, 64, 3), 90, np.uint8))
+    whole = path.read_bytes()
+    # A TIFF header and one entry: tag 0x0112 (orientation), one short, 6: turned by a quarter.
+    exif = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+    path.write_bytes(whole[:2] + b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif + whole[2:])
+    assert read_image(path).shape == (64, 48, 3)
+    assert read_image(path, shrink=2).shape == (32, 24, 3)
+
+
 def test_gray_and_alpha_become_bgr(tmp_path: Path) -> None:
     for name, channels in (("gray.png", 1), ("alpha.png", 4)):
         cv2.imwrite(str(tmp_path / name), np.full((8, 8, channels), 90, np.uint8))

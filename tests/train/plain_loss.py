@@ -13,6 +13,7 @@ def sigmoid(x: float) -> float:
 
 def entropy(logit: float, wanted: float, positive: float, gamma: float) -> float:
     """Binary cross entropy, focal where gamma is above 0."""
+
     # log(sigmoid(x)) = -softplus(-x)
     def softplus(x: float) -> float:
         return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
@@ -103,8 +104,10 @@ def plain_loss(heads, targets, strides, anchors_px, classes, options, imgsz, cla
                         goal = objectness.get((image, anchor, row, column), 0.0)
                         logit = float(maps[image, anchor, 4, row, column])
                         obj_sum += entropy(logit, goal, options.obj_pw, options.fl_gamma)
-        obj += BALANCE.get(count, BALANCE[5])[ranks.index(index)] * obj_sum / (
-            images * len(anchors) * height * width
+        obj += (
+            BALANCE.get(count, BALANCE[5])[ranks.index(index)]
+            * obj_sum
+            / (images * len(anchors) * height * width)
         )
     per_head = 3 / count
     return (

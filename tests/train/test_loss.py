@@ -118,7 +118,9 @@ def test_matching(targets) -> None:
     ],
 )
 def test_complete_iou(a, b) -> None:
-    value = float(complete_iou(torch.tensor([a], dtype=torch.float32), torch.tensor([b], dtype=torch.float32)))
+    value = float(
+        complete_iou(torch.tensor([a], dtype=torch.float32), torch.tensor([b], dtype=torch.float32))
+    )
     assert value == pytest.approx(ciou(a, b), abs=1e-5)
     assert value <= 1
 

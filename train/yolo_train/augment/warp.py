@@ -72,17 +72,23 @@ def random_warp(
 
 
 def warp_boxes(
-    boxes: npt.NDArray[np.float64], placement: Placement, matrix: Matrix, scale: float, out_hw: Size
+    boxes: npt.NDArray[np.float64],
+    rects: npt.NDArray[np.float64],
+    shown: npt.NDArray[np.float64],
+    matrix: Matrix,
+    scale: float,
+    out_hw: Size,
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-    """Carries the boxes of a placed image to the output.
+    """Carries the boxes of placed images to the output.
 
     A box is clipped to the part of its image that lies on the canvas and its corners are warped; the result
     is the upright box around what of it lies in the output. It is kept when it stays wider and higher than
     2 px, its sides are within 1:100, and its area is more than a tenth of what scaling alone would leave.
 
     Args:
-        boxes: float64 (n, 4): left, top, right, bottom as fractions of the image.
-        placement: Where the image lies on the canvas.
+        boxes: float64 (n, 4): left, top, right, bottom as fractions of their images.
+        rects: float64 (n, 4): :attr:`Placement.rect` of each box's image.
+        shown: float64 (n, 4): :attr:`Placement.shown` of each box's image.
         matrix: From canvas to output.
         scale: The scale in it.
         out_hw: Height and width of the output.
@@ -90,10 +96,11 @@ def warp_boxes(
     Returns:
         float64 (n, 4) in output pixels, and which are kept, bool (n,).
     """
-    left, top, right, bottom = placement.rect
-    shown = placement.shown
-    xs = np.clip(left + boxes[:, 0::2] * (right - left), shown[0], shown[2])
-    ys = np.clip(top + boxes[:, 1::2] * (bottom - top), shown[1], shown[3])
+    origins, sizes = rects[:, :2], rects[:, 2:] - rects[:, :2]
+    edges = np.clip(
+        np.tile(origins, 2) + boxes * np.tile(sizes, 2), np.tile(shown[:, :2], 2), np.tile(shown[:, 2:], 2)
+    )
+    xs, ys = edges[:, 0::2], edges[:, 1::2]
     corners_x, corners_y, depth = _project(matrix, xs[:, [0, 1, 1, 0]], ys[:, [0, 0, 1, 1]])
     warped = np.stack([corners_x.min(1), corners_y.min(1), corners_x.max(1), corners_y.max(1)], 1)
     limits = np.array([out_hw[1], out_hw[0], out_hw[1], out_hw[0]], np.float64)

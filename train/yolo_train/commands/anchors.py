@@ -78,10 +78,12 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--imgsz is {args.imgsz}; it must be a positive number of pixels")
     if not args.anchor_t > 1:
         raise ValueError(f"--anchor-t is {args.anchor_t:g}; it must be above 1")
+    if args.count is not None and args.count < 1:
+        raise ValueError(f"--count is {args.count}; it must be at least 1")
     name, description = load_config(args.cfg)
     heads = _listed_anchors(name, description.get("anchors"))
     count = args.count if args.count is not None else sum(map(len, heads))
-    if count < 1:
+    if not count:
         raise ValueError(f"{name} lists no anchors in px; say with --count N how many to find")
     progress = Progress(quiet=args.quiet)
 
