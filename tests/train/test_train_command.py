@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import signal
 import subprocess
 import sys
@@ -17,7 +16,18 @@ from drawn_dataset import NAMES, write_dataset
 
 from yolo_export.checkpoint import read_checkpoint
 
-_SMALL = ["--cfg", "v5lite-e", "--imgsz", "64", "--batch", "4", "--precision", "fp32", "--no-plots", "--quiet"]
+_SMALL = [
+    "--cfg",
+    "v5lite-e",
+    "--imgsz",
+    "64",
+    "--batch",
+    "4",
+    "--precision",
+    "fp32",
+    "--no-plots",
+    "--quiet",
+]
 _SMALL += ["--threads", "1", "--workers", "1", "--noautoanchor"]
 
 
@@ -61,7 +71,9 @@ def same(a: object, b: object, path: str = "") -> list[str]:
         return [] if isinstance(b, torch.Tensor) and torch.equal(a, b) else [path]
     if isinstance(a, dict) and isinstance(b, dict):
         places = [path] if a.keys() != b.keys() else []
-        return places + [each for key in a.keys() & b.keys() for each in same(a[key], b[key], f"{path}/{key}")]
+        return places + [
+            each for key in a.keys() & b.keys() for each in same(a[key], b[key], f"{path}/{key}")
+        ]
     if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)) and len(a) == len(b):
         return [each for i, (x, y) in enumerate(zip(a, b)) for each in same(x, y, f"{path}/{i}")]
     return [] if a == b else [path]
@@ -162,7 +174,7 @@ def test_full_disk_leaves_last_whole(whole: Path, tmp_path: Path) -> None:
     torch.save(content, folder / "last.pt")
     (folder / "best.pt").write_bytes((whole / "best.pt").read_bytes())
     before = (folder / "last.pt").read_bytes()
-    size_kb = os.path.getsize(folder / "last.pt") // 2048
+    size_kb = (folder / "last.pt").stat().st_size // 2048
     words = f'ulimit -f {size_kb}; trap "" XFSZ; exec "$0" -m yolo_train.cli --resume "$1" --quiet --no-plots'
     run = subprocess.run(
         ["bash", "-c", words, sys.executable, str(folder)], capture_output=True, text=True, check=False

@@ -36,6 +36,7 @@ from yolo_train.training.saving import checkpoint_content, write_checkpoint
 from yolo_train.training.state import TrainingState
 from yolo_train.training.trainer import Trainer, sizes_between
 from yolo_train.training.validation import Validation, Validator
+from yolo_train.training.weighting import ImageWeights, inverse_frequencies
 from yolo_train.transfer import Start, prepare, starting_network
 
 __all__ = ["Outcome", "train"]
@@ -171,7 +172,8 @@ class _Session:
             self._hyperparameters.optimiser,
             images_per_step=options.batch * schedule.accumulated,
         )
-        return TrainingState(start.network, MovingAverage(start.network), optimiser)
+        average = MovingAverage(start.network)
+        return TrainingState(start.network, average, optimiser, class_ap=[0.0] * len(self._names))
 
     def _schedule(self, batches: int) -> Schedule:
         options = self._options
@@ -197,6 +199,7 @@ class _Session:
             precision=options.precision,
             frozen=options.freeze,
             log=log,
+            image_weights=ImageWeights(self._train, len(self._names)) if options.image_weights else None,
         )
         charts = self._charts() if plots else None
         if not state.history:
@@ -291,13 +294,14 @@ class _Session:
 
     def _loss(self) -> DetectionLoss:
         options = self._options
+        weights = inverse_frequencies(self._train, len(self._names))
         return DetectionLoss(
             self._strides,
             self._anchors,
             len(self._names),
             self._hyperparameters.loss,
             imgsz=self._imgsz,
-            class_weights=_class_weights(self._train, len(self._names)) if options.class_weights else None,
+            class_weights=torch.from_numpy(weights.astype(np.float32)) if options.class_weights else None,
         )
 
     @property
@@ -334,15 +338,6 @@ def _of_one_class(image: LabelledImage) -> LabelledImage:
     objects = image.objects
     merged = dataclasses.replace(objects, class_id=np.zeros_like(objects.class_id))
     return dataclasses.replace(image, objects=merged)
-
-
-def _class_weights(samples: Sequence[LabelledImage], classes: int) -> torch.Tensor:
-    """The inverse of how often each class occurs; 1 on average over the objects."""
-    ids = np.concatenate([sample.objects.class_id for sample in samples])
-    counts = np.maximum(np.bincount(ids, minlength=classes), 1)
-    weights = 1 / counts
-    weights *= len(ids) / max(float((weights * counts).sum()), 1e-12)
-    return torch.from_numpy(weights.astype(np.float32))
 
 
 def _digest(names: Sequence[str], *splits: Sequence[LabelledImage]) -> str:
