@@ -1,4 +1,4 @@
-"""The loss of YOLOv5 once more, written as loops over images, anchors and objects: slow, and plain to read."""
+"""The loss of YOLOv5 once more, written as loops over images, anchors and objects: slow and plain."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def test_equals_loops(strides, classes, options, weights, count) -> None:
         pytest.param([[0, 0, 0.0, 0.0, 0.1, 0.1]], id="first corner"),
         pytest.param([[0, 0, 1.0, 1.0, 0.1, 0.1]], id="last corner"),
         pytest.param([[0, 0, 0.5, 0.5, 0.0, 0.1]], id="without width"),
-        pytest.param([[0, 0, 0.3, 0.3, 0.1, 0.1]] * 2, id="twice the same"),
+        pytest.param([[0, 0, 0.31, 0.33, 0.1, 0.1]] * 2, id="twice the same"),
     ],
 )
 def test_matching(targets) -> None:

@@ -30,7 +30,7 @@ def deterministic(threads: int) -> Iterator[None]:
         threads: Of torch.
     """
     before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
-    memory: Any = torch.utils.deterministic  # type: ignore[attr-defined]  # torch has no types for it
+    memory: Any = torch.utils.deterministic
     fill = memory.fill_uninitialized_memory
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(True)

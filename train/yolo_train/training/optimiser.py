@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from operator import itemgetter
 
 import torch
 from torch import nn
@@ -35,9 +36,10 @@ def create_optimiser(
     weights: list[nn.Parameter] = []
     norms: list[nn.Parameter] = []
     biases: list[nn.Parameter] = []
-    for module in network.modules():
+    # By name: a network that was read again may have the same parts in another order.
+    for _, module in sorted(network.named_modules(), key=itemgetter(0)):
         is_norm = isinstance(module, (nn.modules.batchnorm._NormBase, nn.LayerNorm))
-        for name, parameter in module.named_parameters(recurse=False):
+        for name, parameter in sorted(module.named_parameters(recurse=False), key=itemgetter(0)):
             if parameter.requires_grad:
                 (biases if name.endswith("bias") else norms if is_norm else weights).append(parameter)
     if not (weights or norms or biases):

@@ -16,6 +16,7 @@ from yolo_edge.datasets import LabelledImage
 from yolo_edge.options import DEFAULT_SIZE, validate_size
 from yolo_edge.progress import Progress
 from yolo_export.checkpoint import read_checkpoint
+from yolo_train.anchors import fit_anchors
 from yolo_train.datasets import TrainingDataset
 from yolo_train.errors import TrainingError
 from yolo_train.loading import TrainingBatches
@@ -35,6 +36,7 @@ from yolo_train.training.saving import checkpoint_content, write_checkpoint
 from yolo_train.training.state import TrainingState
 from yolo_train.training.trainer import Trainer, sizes_between
 from yolo_train.training.validation import Validation, Validator
+from yolo_train.training.weighting import ImageWeights, inverse_frequencies
 from yolo_train.transfer import Start, prepare, starting_network
 
 __all__ = ["Outcome", "train"]
@@ -123,7 +125,22 @@ class _Session:
             self._state.restore(resumed["resume"])
 
     def _new_start(self, options: TrainOptions) -> Start:
-        return starting_network(options.weights, options.cfg, self._names, options.seed)
+        start = starting_network(options.weights, options.cfg, self._names, options.seed)
+        if options.noautoanchor:
+            return start
+        fit = fit_anchors(
+            self._train,
+            start.anchors_px,
+            options.imgsz or start.imgsz or DEFAULT_SIZE,
+            strides=start.strides,
+            threshold=self._hyperparameters.loss.anchor_t,
+            seed=options.seed,
+        )
+        note = f"anchors: best possible recall {fit.given_recall:.4f}"
+        if fit.changed:
+            note += f"; others were found for these objects, with {fit.recall:.4f}"
+        anchors = [list(head) for head in fit.anchors_px]
+        return dataclasses.replace(start, anchors_px=anchors, notes=[*start.notes, note])
 
     def _resumed_start(self, content: Mapping[str, Any], options: TrainOptions) -> Start:
         """The network of ``last.pt``; its numbers follow."""
@@ -155,7 +172,8 @@ class _Session:
             self._hyperparameters.optimiser,
             images_per_step=options.batch * schedule.accumulated,
         )
-        return TrainingState(start.network, MovingAverage(start.network), optimiser)
+        average = MovingAverage(start.network)
+        return TrainingState(start.network, average, optimiser, class_ap=[0.0] * len(self._names))
 
     def _schedule(self, batches: int) -> Schedule:
         options = self._options
@@ -181,6 +199,7 @@ class _Session:
             precision=options.precision,
             frozen=options.freeze,
             log=log,
+            image_weights=ImageWeights(self._train, len(self._names)) if options.image_weights else None,
         )
         charts = self._charts() if plots else None
         if not state.history:
@@ -275,13 +294,14 @@ class _Session:
 
     def _loss(self) -> DetectionLoss:
         options = self._options
+        weights = inverse_frequencies(self._train, len(self._names))
         return DetectionLoss(
             self._strides,
             self._anchors,
             len(self._names),
             self._hyperparameters.loss,
             imgsz=self._imgsz,
-            class_weights=_class_weights(self._train, len(self._names)) if options.class_weights else None,
+            class_weights=torch.from_numpy(weights.astype(np.float32)) if options.class_weights else None,
         )
 
     @property
@@ -318,15 +338,6 @@ def _of_one_class(image: LabelledImage) -> LabelledImage:
     objects = image.objects
     merged = dataclasses.replace(objects, class_id=np.zeros_like(objects.class_id))
     return dataclasses.replace(image, objects=merged)
-
-
-def _class_weights(samples: Sequence[LabelledImage], classes: int) -> torch.Tensor:
-    """The inverse of how often each class occurs; 1 on average over the objects."""
-    ids = np.concatenate([sample.objects.class_id for sample in samples])
-    counts = np.maximum(np.bincount(ids, minlength=classes), 1)
-    weights = 1 / counts
-    weights *= len(ids) / max(float((weights * counts).sum()), 1e-12)
-    return torch.from_numpy(weights.astype(np.float32))
 
 
 def _digest(names: Sequence[str], *splits: Sequence[LabelledImage]) -> str:

@@ -27,6 +27,7 @@ class TrainingState:
         optimiser: Moves the network.
         history: Of the finished epochs.
         best: Index in the history of the best epoch; None before the first.
+        class_ap: AP of each class in the last validation; 0 where there was none.
     """
 
     network: Network
@@ -34,6 +35,7 @@ class TrainingState:
     optimiser: torch.optim.Optimizer
     history: list[EpochResult] = field(default_factory=list)
     best: int | None = None
+    class_ap: list[float] = field(default_factory=list)
 
     @property
     def next_epoch(self) -> int:
@@ -68,6 +70,7 @@ class TrainingState:
             "random": torch.get_rng_state(),
             "history": [result.as_plain() for result in self.history],
             "best": self.best,
+            "class_ap": self.class_ap,
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
@@ -84,5 +87,6 @@ class TrainingState:
             torch.set_rng_state(saved["random"])
             self.history = [EpochResult.from_plain(row) for row in saved["history"]]
             self.best = saved["best"]
+            self.class_ap = saved["class_ap"]
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise TrainingError(f"last.pt does not fit its own network: {error}") from error

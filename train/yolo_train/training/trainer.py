@@ -19,6 +19,7 @@ from yolo_train.training.frozen import train_mode
 from yolo_train.training.optimiser import Schedule
 from yolo_train.training.precision import autocast
 from yolo_train.training.state import TrainingState
+from yolo_train.training.weighting import ImageWeights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +62,7 @@ class Trainer:
         precision: ``fp32`` or ``bf16``.
         frozen: How many layers keep their numbers.
         log: Is told of every step.
+        image_weights: What images come up by; None for each once.
 
     Attributes:
         times: Of the last epoch.
@@ -77,6 +79,7 @@ class Trainer:
         precision: str,
         frozen: int,
         log: TrainingLog,
+        image_weights: ImageWeights | None = None,
     ) -> None:
         self.state = state
         self.times = EpochTimes()
@@ -87,6 +90,7 @@ class Trainer:
         self._precision = precision
         self._frozen = frozen
         self._log = log
+        self._image_weights = image_weights
         self._images = 0
         self._parameters = [
             parameter for group in state.optimiser.param_groups for parameter in group["params"]
@@ -108,6 +112,7 @@ class Trainer:
         trained_s = self.times.total_s
         self._log.validating(epoch)
         validation = self._validator.run(self.state.average.network, self._loss)
+        self.state.class_ap = validation.class_ap
         best = validation.evaluation.curves.best_f1()
         return EpochResult(
             epoch=epoch,
@@ -135,7 +140,9 @@ class Trainer:
         self._log.epoch_begins()
         count = len(self._batches)
         sums, images, gathered = torch.zeros(3), 0, 0
-        for index, batch in enumerate(self._batches.epoch(epoch)):
+        chosen = self._image_weights
+        weights = None if chosen is None else chosen.of(self.state.class_ap)
+        for index, batch in enumerate(self._batches.epoch(epoch, weights=weights)):
             now = time.perf_counter()
             times.loading_s += now - mark
             if on_batch is not None:

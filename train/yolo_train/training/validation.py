@@ -43,6 +43,14 @@ class Validation:
         return self.evaluation.figures.ap or 0.0
 
     @property
+    def class_ap(self) -> list[float]:
+        """AP of each class; 0 for those without objects."""
+        values = [0.0] * len(self.evaluation.names)
+        for row in self.evaluation.figures.classes:
+            values[row.class_id] = row.ap
+        return values
+
+    @property
     def ap50(self) -> float:
         """AP at IoU 0.5."""
         return self.evaluation.figures.ap50 or 0.0
