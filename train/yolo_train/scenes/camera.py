@@ -13,6 +13,10 @@ from yolo_train.scenes.settings import SceneSettings
 
 Picture = npt.NDArray[np.uint8]
 
+_DARKEST = 35
+"""Least light, of 100: a code that nobody can see is no example."""
+_MIDDLE = 105.0
+"""Mean that the camera's automatic exposure aims at, half way."""
 _NOISE_SIDE = 1024
 _NOISE_SIGMA = 40.0
 
@@ -37,7 +41,7 @@ def light(random: np.random.Generator, settings: SceneSettings, picture: Picture
         cv2.fillPoly(shadow, [corners.astype(np.int32)], int(255 * random.uniform(0.35, 0.8)))
         soft = int(random.integers(0, 8)) * 2 + 1
         gain_8 = cv2.multiply(gain_8, cv2.blur(shadow, (soft, soft)), scale=1 / 255)
-    gain_8 = cv2.resize(gain_8, (width, height), interpolation=cv2.INTER_LINEAR)
+    gain_8 = cv2.resize(cv2.max(gain_8, _DARKEST), (width, height), interpolation=cv2.INTER_LINEAR)
     lit: Picture = cv2.multiply(picture, cv2.merge([gain_8] * 3), scale=1 / 100)
     if random.random() < settings.glare:
         lit = _glare(random, lit)
@@ -60,7 +64,7 @@ def _glare(random: np.random.Generator, picture: Picture) -> Picture:
 def expose(random: np.random.Generator, settings: SceneSettings, picture: Picture) -> Picture:
     """Brightness, gamma, white balance and saturation of the camera."""
     low, high = settings.gain
-    gain = low + (high - low) * random.beta(2.2, 1.6)
+    gain = (low + (high - low) * random.beta(2.2, 1.6)) * math.sqrt(_MIDDLE / max(20.0, float(cv2.mean(picture)[1])))
     balance = random.uniform(0.88, 1.12, 3)
     gamma = random.uniform(0.75, 1.35)
     lift = random.uniform(0, 18)  # haze and black level

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -29,23 +29,24 @@ class Placed:
     """uint8 (height, width), or None for all of it."""
     homography: npt.NDArray[np.float64]
     """Pixels of ``image`` to pixels of the picture."""
+    corners: Points
+    """Corners of ``image`` in the picture."""
     outlines: list[tuple[int, Points]]
     """Class id and outline in the picture of each code."""
     multiplies: bool
 
     def bounds(self) -> tuple[float, float, float, float]:
         """left, top, right, bottom of the print in the picture."""
-        height, width = self.image.shape[:2]
-        corners = project(self.homography, outline((0, 0, width, height), 1))
-        left, top = corners.min(axis=0)
-        right, bottom = corners.max(axis=0)
+        (left, top), (right, bottom) = self.corners.min(axis=0), self.corners.max(axis=0)
         return float(left), float(top), float(right), float(bottom)
 
     def moved(self, x: float, y: float) -> Placed:
         """The same, shifted."""
         shift = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
         outlines = [(class_id, points + (x, y)) for class_id, points in self.outlines]
-        return Placed(self.image, self.mask, shift @ self.homography, outlines, self.multiplies)
+        return replace(
+            self, homography=shift @ self.homography, corners=self.corners + (x, y), outlines=outlines
+        )
 
 
 def posed(random: np.random.Generator, settings: SceneSettings, item: Print, seen_px: float) -> Placed:
@@ -65,7 +66,8 @@ def posed(random: np.random.Generator, settings: SceneSettings, item: Print, see
     scale = seen_px / _longer_side(project(matrix, shape))
     matrix = np.diag([scale, scale, 1.0]) @ matrix
     outlines = [(class_id, project(matrix, points)) for class_id, points in codes]
-    return Placed(image, mask, matrix, outlines, item.multiplies)
+    corners = project(matrix, outline((0, 0, width, height), 1))
+    return Placed(image, mask, matrix, corners, outlines, item.multiplies)
 
 
 def _bent(
@@ -82,7 +84,7 @@ def _bent(
     bend = Bend((image.shape[1], image.shape[0]), arc)
     border = 255 if item.multiplies else 0
     image, mask = bend.render(image, (border, border, border)), bend.render(mask, 0)
-    shade = bend.shade(random.uniform(-0.6, 0.6)) * (255 / 1.0)
+    shade = 255 * bend.shade(random.uniform(-0.6, 0.6))
     row = np.clip(shade, 60, 255).astype(np.uint8)
     if not item.multiplies:
         image = cv2.multiply(image, np.broadcast_to(row[None, :, None], image.shape).copy(), scale=1 / 255)
@@ -114,15 +116,20 @@ def paste(picture: Picture, placed: Placed, random: np.random.Generator, setting
     if x1 <= x0 or y1 <= y0:
         return
     # Small ones at twice the size, for warping alone would alias.
-    fine = 2 if max(x1 - x0, y1 - y0) < 230 else 1
+    fine = 2 if max(x1 - x0, y1 - y0) < 180 else 1
     to_roi = np.array([[fine, 0, -x0 * fine], [0, fine, -y0 * fine], [0, 0, 1.0]]) @ placed.homography
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
     to_roi = np.linalg.inv(half) @ to_roi @ half  # pixel centres
     size = ((x1 - x0) * fine, (y1 - y0) * fine)
-    fill = (255, 255, 255) if placed.multiplies else (0, 0, 0)
-    warped = cv2.warpPerspective(placed.image, to_roi, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    mask = placed.mask if placed.mask is not None else np.full(placed.image.shape[:2], 255, np.uint8)
-    alpha = cv2.warpPerspective(mask, to_roi, size, flags=cv2.INTER_LINEAR)
+    warped = cv2.warpPerspective(
+        placed.image, to_roi, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    if placed.mask is not None:
+        alpha = cv2.warpPerspective(placed.mask, to_roi, size, flags=cv2.INTER_LINEAR)
+    else:
+        alpha = np.zeros(size[::-1], np.uint8)
+        fixed = np.round(((placed.corners - (x0, y0)) * fine - 0.5) * 16).astype(np.int32)
+        cv2.fillConvexPoly(alpha, fixed, 255, cv2.LINE_AA, 4)
     if fine > 1:
         warped = cv2.resize(warped, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
         alpha = cv2.resize(alpha, (x1 - x0, y1 - y0), interpolation=cv2.INTER_AREA)
@@ -137,7 +144,6 @@ def paste(picture: Picture, placed: Placed, random: np.random.Generator, setting
         warped = cv2.convertScaleAbs(warped, alpha=tint)
         if random.random() < 0.5:
             _shadow(picture, alpha, (x0, y0), random)
-    del fill
     kept = cv2.multiply(roi, cv2.bitwise_not(three), scale=1 / 255)
     roi[...] = cv2.add(kept, cv2.multiply(warped, three, scale=1 / 255))
 

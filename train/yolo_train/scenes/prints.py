@@ -92,7 +92,7 @@ def random_flat_code(
     random: np.random.Generator, settings: SceneSettings, side: int, class_id: int | None = None
 ) -> tuple[FlatCode, int]:
     """A code, and the longer side in pixels that it is to be seen at."""
-    class_id = int(random.choice(3, p=(0.36, 0.34, 0.30))) if class_id is None else class_id
+    class_id = int(random.choice(3, p=(0.36, 0.30, 0.34))) if class_id is None else class_id
     low, high = settings.code_side
     seen = int(side * np.exp(random.uniform(np.log(low), np.log(high))))
     if class_id == 0:
@@ -121,14 +121,12 @@ def code_print(
 ) -> tuple[Print, int]:
     """A print with one code or more, and the longer side at which its first code is to be seen."""
     kind = random.random()
-    if kind < 0.10:
+    if kind < 0.05:
         return _board(random, settings, side)
     code, seen = random_flat_code(random, settings, side)
     left, top, right, bottom = code.extent
     modules = max(right - left, bottom - top)
     module_px = max(1, min(-(-seen * 5 // (4 * modules)), 1 + 500 // modules))
-    if code.class_name == "barcode" and random.random() < 0.5:
-        module_px = max(1, module_px)
     gray, extent = enlarged(code, module_px)
     if code.class_name == "barcode" and module_px == 1 and gray.shape[0] < 24:
         gray = cv2.resize(gray, (gray.shape[1], 24), interpolation=cv2.INTER_NEAREST)
@@ -138,7 +136,7 @@ def code_print(
     inverted = bool(code.class_name != "barcode" and random.random() < settings.inverted)
     image = colored(gray, ink, paper, inverted)
     found = [(code.class_id, extent)]
-    if kind < 0.22 and not inverted:  # ink straight on the thing
+    if kind < 0.17 and not inverted:  # ink straight on the thing
         multiplied = colored(gray, ink / max(1.0, float(paper.max())) * 255, np.full(3, 255, np.float32))
         return Print(multiplied, found, multiplies=True), seen
     if kind < 0.45:  # cut out along its quiet zone

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -148,6 +148,8 @@ def _add_codes(
         least = MIN_VISIBLE + 0.15 if may_cut else 0.98
         if min(code.visible for code in found) < least:
             continue
+        if moved.multiplies and not _takes_ink(picture, bounds):
+            moved = replace(moved, multiplies=False)
         paste(picture, moved, random, settings)
         taken.append(bounds)
         return found
@@ -163,6 +165,14 @@ def _inside(at: float, low: float, high: float, side: int) -> float:
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
     return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _takes_ink(picture: Picture, bounds: tuple[float, float, float, float]) -> bool:
+    """Whether ink shows there: a light and rather plain surface."""
+    left, top, right, bottom = (max(0, int(edge)) for edge in bounds)
+    roi = picture[top : bottom + 1, left : right + 1]
+    mean, deviation = cv2.meanStdDev(cv2.cvtColor(roi, cv2.COLOR_BGR2GRAY))
+    return bool(mean[0, 0] > 120 and deviation[0, 0] < 40)
 
 
 def _code(class_id: int, points: Points, side: int) -> _Code:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -117,7 +118,7 @@ def pose(
 
 def project(homography: npt.NDArray[np.float64], points: Points) -> Points:
     """Points through a homography."""
-    mapped = np.column_stack([points, np.ones(len(points))]) @ homography.T
+    mapped = points @ homography[:, :2].T + homography[:, 2]
     projected: Points = mapped[:, :2] / mapped[:, 2:]
     return projected
 
@@ -125,14 +126,16 @@ def project(homography: npt.NDArray[np.float64], points: Points) -> Points:
 def outline(extent: tuple[float, float, float, float], per_side: int) -> Points:
     """Points along the border of a rectangle, corners included, in order."""
     left, top, right, bottom = extent
+    points: Points = _unit_outline(per_side) * (right - left, bottom - top) + (left, top)
+    return points
+
+
+@cache
+def _unit_outline(per_side: int) -> Points:
     t = np.linspace(0, 1, per_side, endpoint=False)
+    zero, one = np.zeros(per_side), np.ones(per_side)
     return np.concatenate(
-        [
-            np.column_stack([left + (right - left) * t, np.full(per_side, top)]),
-            np.column_stack([np.full(per_side, right), top + (bottom - top) * t]),
-            np.column_stack([right - (right - left) * t, np.full(per_side, bottom)]),
-            np.column_stack([np.full(per_side, left), bottom - (bottom - top) * t]),
-        ]
+        [np.column_stack(side) for side in ((t, zero), (one, t), (1 - t, one), (zero, 1 - t))]
     )
 
 
