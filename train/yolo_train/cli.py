@@ -1,0 +1,91 @@
+"""The command ``yolo-train``. Nothing heavy is imported before a command is known to need it.
+
+A first word that names a command is that command; a dataset of that name is given as ``./check``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+_COMMANDS = {
+    "check": "read a dataset and report what is wrong with it and what is in it",
+    "card": "write a dataset's card, with pictures of labelled samples",
+    "convert": "turn datasets of other tools into YOLO's form, and back",
+    "anchors": "how well anchors fit a dataset, and better ones",
+    "scenes": "draw labelled scenes with QR codes, markers and barcodes",
+}
+"""Commands beside training, each a module of the same name in ``yolo_train.commands``."""
+
+_EPILOG = """\
+examples:
+  yolo-train data.yaml --weights v5lite-e.pt            goes on from a trained network, with the data's classes
+  yolo-train data.yaml --cfg v5lite-e --epochs 100      starts from random weights
+  yolo-train --resume runs/train/exp                    goes on where that run was interrupted
+  yolo-export runs/train/exp/best.pt                    makes the bundle that yolo-edge runs
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 wrong usage, 130 interrupted."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    name = words[0] if words and words[0] in _COMMANDS else "train"
+    module = importlib.import_module(f"yolo_train.commands.{name}")
+    parser = argparse.ArgumentParser(
+        prog="yolo-train" if name == "train" else f"yolo-train {name}",
+        description=module.__doc__,
+        epilog=_EPILOG + _command_list() if name == "train" else None,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    module.add_arguments(parser)
+    if name == "train":
+        parser.add_argument("--version", action=_Version)
+    parser.add_argument("-v", "--verbose", action="store_true", help="show where an error came from")
+    args = parser.parse_args(words if name == "train" else words[1:])
+    try:
+        return int(module.run(args))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough, as in `yolo-train check data.yaml | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (RuntimeError, ValueError, OSError) as error:
+        if args.verbose or not _is_ours(error):
+            traceback.print_exc()
+        sys.stderr.write(f"{parser.prog}: error: {error}\n")
+        return 2 if isinstance(error, ValueError) else 1
+
+
+def _command_list() -> str:
+    width = max(map(len, _COMMANDS))
+    lines = [f"  {name.ljust(width)}  {summary}" for name, summary in _COMMANDS.items()]
+    return "\nother commands (yolo-train COMMAND --help):\n" + "\n".join(lines) + "\n"
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether an error is one whose message says all; others come with their traceback."""
+    return type(error).__module__.startswith(("yolo_edge", "yolo_export", "yolo_train")) or isinstance(
+        error, (ValueError, OSError)
+    )
+
+
+class _Version(argparse.Action):
+    """Prints the version, which is compiled into the core, only when asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, dest, nargs=0, help="print the version and exit")
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from yolo_edge import __version__
+
+        sys.stdout.write(f"yolo-train {__version__}\n")
+        parser.exit()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
