@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ def random_fiducial(random: np.random.Generator, *, module_px: int = 8) -> FlatC
     return draw_fiducial(name, marker_id, border=border, module_px=module_px)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _dictionary(name: str) -> Any:
     aruco = require_cv2("drawing markers").aruco
     return aruco.getPredefinedDictionary(getattr(aruco, name))

@@ -54,7 +54,9 @@ def _glare(random: np.random.Generator, picture: Picture) -> Picture:
     for _ in range(int(random.integers(1, 3))):
         place = (int(random.integers(0, width // 4)), int(random.integers(0, height // 4)))
         axes = (int(random.integers(2, 14)), int(random.integers(1, 8)))
-        cv2.ellipse(spot, place, axes, float(random.uniform(0, 180)), 0, 360, int(random.integers(80, 256)), -1)
+        cv2.ellipse(
+            spot, place, axes, float(random.uniform(0, 180)), 0, 360, int(random.integers(80, 256)), -1
+        )
     blur = int(random.integers(2, 7)) * 2 + 1
     spot = cv2.resize(cv2.blur(spot, (blur, blur)), (width, height), interpolation=cv2.INTER_LINEAR)
     bright: Picture = cv2.add(picture, cv2.merge([spot] * 3))
@@ -64,7 +66,9 @@ def _glare(random: np.random.Generator, picture: Picture) -> Picture:
 def expose(random: np.random.Generator, settings: SceneSettings, picture: Picture) -> Picture:
     """Brightness, gamma, white balance and saturation of the camera."""
     low, high = settings.gain
-    gain = (low + (high - low) * random.beta(2.2, 1.6)) * math.sqrt(_MIDDLE / max(20.0, float(cv2.mean(picture)[1])))
+    gain = (low + (high - low) * random.beta(2.2, 1.6)) * math.sqrt(
+        _MIDDLE / max(20.0, float(cv2.mean(picture)[1]))
+    )
     balance = random.uniform(0.88, 1.12, 3)
     gamma = random.uniform(0.75, 1.35)
     lift = random.uniform(0, 18)  # haze and black level

@@ -84,7 +84,7 @@ def noise_square(random: np.random.Generator, side: int) -> Picture:
     dark, light = _dark_and_light(random)
     count = int(random.integers(5, 34))
     bits = (random.random((count, count)) < random.uniform(0.35, 0.6)).astype(np.uint8)
-    if random.random() < 0.25:
+    if count >= 10 and random.random() < 0.15:
         bits[:, 0] = bits[-1, :] = 1
         bits[0, :] = bits[:, -1] = np.arange(count) % 2
     step = max(1, side // count)
@@ -226,5 +226,7 @@ def lookalike(random: np.random.Generator, side: int, photographs: Photographs) 
     if random.random() < 0.4:
         edge = int(random.uniform(0.02, 0.3) * side)
         fill = color(random, 120, 255)
-        image = np.asarray(cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=fill), np.uint8)
+        image = np.asarray(
+            cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=fill), np.uint8
+        )
     return Print(image)

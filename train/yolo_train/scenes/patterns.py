@@ -70,7 +70,9 @@ def waves(random: np.random.Generator, size: Size) -> Picture:
     y = np.arange(height, dtype=np.float32)[:, None] * np.float32(np.sin(angle) * 2 * np.pi / period)
     wave = np.sin(x + y + np.float32(random.uniform(0, 6)))
     hardness = random.uniform(1, 12)
-    return mix(random, np.clip(wave * np.float32(hardness) + np.float32(random.uniform(-1, 1)), -1, 1) / 2 + 0.5)
+    return mix(
+        random, np.clip(wave * np.float32(hardness) + np.float32(random.uniform(-1, 1)), -1, 1) / 2 + 0.5
+    )
 
 
 def tiles(random: np.random.Generator, size: Size) -> Picture:

@@ -65,7 +65,10 @@ class Photographs:
         cos, sin = np.cos(turn) * scale, np.sin(turn) * scale
         matrix = np.array([[flip * cos * stretch, -sin], [flip * sin * stretch, cos]])
         center = np.array(
-            [random.uniform(side / 2, max(side / 2, width - side / 2)), random.uniform(side / 2, height - side / 2)]
+            [
+                random.uniform(side / 2, max(side / 2, width - side / 2)),
+                random.uniform(side / 2, height - side / 2),
+            ]
         )
         shift = center - matrix @ np.array([out_w / 2, out_h / 2])
         if scale > 1.6:  # plain interpolation would alias

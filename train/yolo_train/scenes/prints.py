@@ -61,7 +61,11 @@ def colored(
 
 
 def write_text(
-    random: np.random.Generator, image: Picture, box: tuple[int, int, int, int], fill: tuple[int, int, int], line_px: int
+    random: np.random.Generator,
+    image: Picture,
+    box: tuple[int, int, int, int],
+    fill: tuple[int, int, int],
+    line_px: int,
 ) -> None:
     """Lines of words, or what looks like them, inside left, top, right, bottom."""
     left, top, right, bottom = box
@@ -174,7 +178,9 @@ def _sheet(
         below = (left // 2 + 2, top + height + 2, sheet.shape[1] - right // 2 - 2, sheet.shape[0] - 2)
         write_text(random, sheet, below, fill, line)
     if random.random() < 0.2:
-        cv2.rectangle(sheet, (0, 0), (sheet.shape[1] - 1, sheet.shape[0] - 1), color(random), max(1, width // 40))
+        cv2.rectangle(
+            sheet, (0, 0), (sheet.shape[1] - 1, sheet.shape[0] - 1), color(random), max(1, width // 40)
+        )
     return Print(sheet, _moved(codes, left, top))
 
 
@@ -223,7 +229,12 @@ def _label(
         rounded = max(1, min(reach, min(x, y) + 1))
         cv2.rectangle(mask, (rounded, 0), (wide - rounded, tall), 255, -1)
         cv2.rectangle(mask, (0, rounded), (wide, tall - rounded), 255, -1)
-        for corner in ((rounded, rounded), (wide - rounded, rounded), (rounded, tall - rounded), (wide - rounded, tall - rounded)):
+        for corner in (
+            (rounded, rounded),
+            (wide - rounded, rounded),
+            (rounded, tall - rounded),
+            (wide - rounded, tall - rounded),
+        ):
             cv2.circle(mask, corner, rounded, 255, -1)
     return Print(label, found, mask)
 
@@ -235,11 +246,16 @@ def _screen(random: np.random.Generator, code: Picture, codes: list[tuple[int, E
     bezel = max(2, int(random.uniform(0.03, 0.12) * room))
     left, right = (int(part) for part in random.uniform(0.02, 0.4, 2) * room)
     top, bottom = (int(part) for part in random.uniform(0.02, 0.9, 2) * room)
-    lit = blank((width + left + right, height + top + bottom), color(random, 150, 255) if random.random() < 0.6 else color(random, 10, 90))
+    lit = blank(
+        (width + left + right, height + top + bottom),
+        color(random, 150, 255) if random.random() < 0.6 else color(random, 10, 90),
+    )
     _place(lit, code, left, top)
     line = max(4, int(0.09 * room))
     write_text(random, lit, (4, top + height + 2, lit.shape[1] - 4, lit.shape[0] - 4), color(random), line)
-    framed = cv2.copyMakeBorder(lit, bezel, bezel, bezel, bezel, cv2.BORDER_CONSTANT, value=color(random, 5, 70))
+    framed = cv2.copyMakeBorder(
+        lit, bezel, bezel, bezel, bezel, cv2.BORDER_CONSTANT, value=color(random, 5, 70)
+    )
     return Print(np.asarray(framed, np.uint8), _moved(codes, left + bezel, top + bezel), bends=False)
 
 

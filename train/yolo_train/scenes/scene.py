@@ -102,7 +102,11 @@ def _background(random: np.random.Generator, side: int, photographs: Photographs
     else:
         picture = pattern(random, (side, side))
     if random.random() < 0.25:  # two surfaces meet: a table and a wall
-        other = photographs.cut(random, (side, side)) if len(photographs) and random.random() < 0.5 else pattern(random, (side, side))
+        other = (
+            photographs.cut(random, (side, side))
+            if len(photographs) and random.random() < 0.5
+            else pattern(random, (side, side))
+        )
         cut = random.uniform(0.2, 0.8, 2) * side
         half = np.zeros((side, side), np.uint8)
         cv2.fillPoly(half, [np.array([(0, cut[0]), (side, cut[1]), (side, side), (0, side)], np.int32)], 255)
@@ -113,7 +117,11 @@ def _background(random: np.random.Generator, side: int, photographs: Photographs
 
 
 def _add_lookalike(
-    random: np.random.Generator, settings: SceneSettings, picture: Picture, side: int, photographs: Photographs
+    random: np.random.Generator,
+    settings: SceneSettings,
+    picture: Picture,
+    side: int,
+    photographs: Photographs,
 ) -> None:
     seen = side * math.exp(random.uniform(math.log(0.08), math.log(0.9)))
     item = lookalike(random, max(16, int(seen * 1.1)), photographs)
@@ -258,7 +266,12 @@ def _visible(code: _Code, hidden: Picture) -> tuple[float, tuple[float, float, f
     x, y, width, height = cv2.boundingRect(mask)
     left, top, right, bottom = code.box
     # Where the part that is left reaches the code's own edge, that edge is known exactly.
-    box = (max(left, float(x)), max(top, float(y)), min(right, float(x + width)), min(bottom, float(y + height)))
+    box = (
+        max(left, float(x)),
+        max(top, float(y)),
+        min(right, float(x + width)),
+        min(bottom, float(y + height)),
+    )
     return cv2.countNonZero(mask) / max(area(code.outline), 1.0), box
 
 

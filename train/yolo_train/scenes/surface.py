@@ -34,7 +34,7 @@ class Bend:
     def project(self, points: Points) -> Points:
         """Pixels of the flat print to pixels of the curled one."""
         width, height = self.size_wh
-        x, gain = self._along((points[:, 0] - width / 2))
+        x, gain = self._along(points[:, 0] - width / 2)
         out_w, out_h = self.bent_wh
         return np.stack([x + out_w / 2, (points[:, 1] - height / 2) * gain + out_h / 2], axis=1)
 

@@ -5,10 +5,21 @@ from __future__ import annotations
 from yolo_edge.markers.barcodes.symbol import BarcodeSymbol, digits
 
 # Set A (odd parity); C is its complement and B is C read backwards.
-_A = "0001101 0011001 0010011 0111101 0100011 0110001 0101111 0111011 0110111 0001011".split()
+_A = [
+    "0001101",
+    "0011001",
+    "0010011",
+    "0111101",
+    "0100011",
+    "0110001",
+    "0101111",
+    "0111011",
+    "0110111",
+    "0001011",
+]
 _C = ["".join("10"[int(bit)] for bit in code) for code in _A]
 _B = [code[::-1] for code in _C]
-_PARITY = "AAAAAA AABABB AABBAB AABBBA ABAABB ABBAAB ABBBAA ABABAB ABABBA ABBABA".split()
+_PARITY = ["AAAAAA", "AABABB", "AABBAB", "AABBBA", "ABAABB", "ABBAAB", "ABBBAA", "ABABAB", "ABABBA", "ABBABA"]
 """Sets of the left half's digits, by the first digit, which has no bars of its own."""
 _GUARD, _CENTER = "101", "01010"
 
