@@ -1,4 +1,4 @@
-"""Labelled scenes with QR codes, markers and bar codes, drawn from a seed: what the default model learns from."""
+"""Labelled scenes with codes, drawn from a seed: what the default model learns from."""
 
 from yolo_train.scenes.photographs import Photographs
 from yolo_train.scenes.scene import Scene, draw_scene

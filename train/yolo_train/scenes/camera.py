@@ -96,7 +96,7 @@ def blur(random: np.random.Generator, settings: SceneSettings, picture: Picture)
         middle = side / 2 - 0.5
         along = np.array([math.cos(angle), math.sin(angle)]) * length / 2
         start, end = np.array([middle, middle]) - along, np.array([middle, middle]) + along
-        fixed = [tuple(int(round(part * 16)) for part in point) for point in (start, end)]
+        fixed = [tuple(round(part * 16) for part in point) for point in (start, end)]
         cv2.line(kernel, fixed[0], fixed[1], 1.0, 1, cv2.LINE_AA, 4)
         total = float(kernel.sum())
         if total > 0:

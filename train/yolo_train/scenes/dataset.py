@@ -207,8 +207,7 @@ def _draw_lot(lot: tuple[str, range]) -> list[int]:
 
 def _yaml(options: SceneOptions) -> str:
     lines = [
-        f"# yolo-train scenes --count {options.train} --val {options.val} --seed {options.seed} "
-        f"--setting {options.setting} --imgsz {options.imgsz}",
+        f"# drawn by yolo-train scenes, seed {options.seed}, setting {options.setting}; more in {RECORD}"
     ]
     lines += [f"{split}: images/{split}" for split in ("train", "val") if getattr(options, split)]
     lines.append("names:")

@@ -175,7 +175,7 @@ def nested_squares(random: np.random.Generator, side: int) -> Picture:
 
 
 def few_bars(random: np.random.Generator, side: int) -> Picture:
-    """Uneven bars that are too few, too short or of too many heights for a bar code: charts, equalisers, books."""
+    """Bars that are too few or of too many heights for a bar code: charts, equalisers, books."""
     dark, light = _dark_and_light(random)
     height = int(side * random.uniform(0.4, 1.0))
     page = blank((side, height), light)

@@ -144,7 +144,7 @@ def shelves(random: np.random.Generator, size: Size) -> Picture:
 
 
 def cells(random: np.random.Generator, size: Size) -> Picture:
-    """Random fine squares, stretched: gravel, leaves, screens of static; never a code's contrast and order."""
+    """Random fine squares, sharp or soft: gravel, leaves, a screen's static."""
     width, height = size
     step = int(random.integers(2, 14))
     small = random.integers(0, 256, (height // step + 1, width // step + 1)).astype(np.uint8)

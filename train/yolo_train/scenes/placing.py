@@ -43,14 +43,17 @@ class Placed:
     def moved(self, x: float, y: float) -> Placed:
         """The same, shifted."""
         shift = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
-        outlines = [(class_id, points + (x, y)) for class_id, points in self.outlines]
+        outlines = [(class_id, points + np.array([x, y])) for class_id, points in self.outlines]
         return replace(
-            self, homography=shift @ self.homography, corners=self.corners + (x, y), outlines=outlines
+            self,
+            homography=shift @ self.homography,
+            corners=self.corners + np.array([x, y]),
+            outlines=outlines,
         )
 
 
 def posed(random: np.random.Generator, settings: SceneSettings, item: Print, seen_px: float) -> Placed:
-    """Curls, tilts and scales a print so that its first code's longer side, or its own, is seen as ``seen_px``."""
+    """Curls, tilts and scales a print until the longer side of its first code, or its own, is ``seen_px``."""
     low, high = settings.tilt_deg
     tilt = math.radians(low + (high - low) * random.random() ** settings.steep)
     towards = random.uniform(0, 2 * np.pi)

@@ -193,7 +193,7 @@ def _label(
     ground: tuple[int, ...],
     photographs: Photographs,
 ) -> Print:
-    """A product's label or a carton: colours, words, a picture, the code in a light field, sometimes a second code."""
+    """A product's label or a carton: colours, words, the code in a light field, sometimes a second code."""
     height, width = code.shape[:2]
     room = max(width, height)
     wide, tall = int(width + random.uniform(0.2, 1.2) * room), int(height + random.uniform(0.2, 1.2) * room)

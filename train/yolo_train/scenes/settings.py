@@ -9,7 +9,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class SceneSettings:
-    """Ranges that scenes are drawn from. Lengths are fractions of the picture's side where not said otherwise."""
+    """Ranges that scenes are drawn from; lengths are fractions of the picture's side unless it is said."""
 
     name: str
     """How the command line calls it; part of the seed, so that settings share no scene."""
@@ -22,8 +22,8 @@ class SceneSettings:
     code_side: Range
     """Longer side of a code as it is seen; drawn log-uniformly."""
     module_px: float
-    """Least pixels of a module, or narrow bar, at the code's full size in a picture of 416 pixels; it keeps the code
-    visible, so larger codes come out larger."""
+    """Least pixels of a QR code's module or a narrow bar in a picture of 416, so that it can be seen at all;
+    markers have twice as many."""
     tilt_deg: Range
     """Angle between the camera's axis and the print's normal."""
     steep: float

@@ -89,7 +89,7 @@ class Bend:
 def pose(
     size_wh: tuple[float, float], tilt_rad: float, tilt_towards_rad: float, roll_rad: float, nearness: float
 ) -> npt.NDArray[np.float64]:
-    """Homography of a print before a pinhole camera, its middle at (0, 0) and one pixel still one pixel there.
+    """Homography of a print before a pinhole camera: its middle is (0, 0) and keeps its scale.
 
     Args:
         size_wh: Width and height of the print in pixels.

@@ -6,20 +6,15 @@ from yolo_edge.markers.barcodes.symbol import BarcodeSymbol, digits
 
 # Set A (odd parity); C is its complement and B is C read backwards.
 _A = [
-    "0001101",
-    "0011001",
-    "0010011",
-    "0111101",
-    "0100011",
-    "0110001",
-    "0101111",
-    "0111011",
-    "0110111",
-    "0001011",
-]
+    "0001101", "0011001", "0010011", "0111101", "0100011",
+    "0110001", "0101111", "0111011", "0110111", "0001011",
+]  # fmt: skip
 _C = ["".join("10"[int(bit)] for bit in code) for code in _A]
 _B = [code[::-1] for code in _C]
-_PARITY = ["AAAAAA", "AABABB", "AABBAB", "AABBBA", "ABAABB", "ABBAAB", "ABBBAA", "ABABAB", "ABABBA", "ABBABA"]
+_PARITY = [
+    "AAAAAA", "AABABB", "AABBAB", "AABBBA", "ABAABB",
+    "ABBAAB", "ABBBAA", "ABABAB", "ABABBA", "ABBABA",
+]  # fmt: skip
 """Sets of the left half's digits, by the first digit, which has no bars of its own."""
 _GUARD, _CENTER = "101", "01010"
 
@@ -45,7 +40,7 @@ def ean13(text: str) -> BarcodeSymbol:
 
 
 def upc_a(text: str) -> BarcodeSymbol:
-    """UPC-A of 11 digits, or of 12 whose last is checked: the EAN-13 that starts with 0, with its own margins.
+    """UPC-A of 11 digits, or of 12 whose last is checked: an EAN-13 that starts with 0, with its own margins.
 
     Raises:
         ValueError: Not so many digits, or a wrong check digit.
