@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from functools import cache
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.packages import require_cv2
 from yolo_train.scenes.settings import SceneSettings
+
+cv2 = require_cv2("drawing scenes")
 
 Picture = npt.NDArray[np.uint8]
 
@@ -129,4 +131,5 @@ def noise(random: np.random.Generator, settings: SceneSettings, picture: Picture
 @cache
 def _noise_pool() -> Picture:
     grain = np.random.default_rng(20).standard_normal((_NOISE_SIDE, _NOISE_SIDE, 3), np.float32)
-    return np.clip(grain * _NOISE_SIGMA + 128.5, 0, 255).astype(np.uint8)
+    pool: Picture = np.clip(grain * _NOISE_SIGMA + 128.5, 0, 255).astype(np.uint8)
+    return pool

@@ -12,14 +12,15 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
-
 from yolo_edge.errors import SinkError
 from yolo_edge.markers import CLASS_NAMES
+from yolo_edge.packages import require_cv2
 from yolo_edge.progress import Progress, duration
 from yolo_train.scenes.photographs import Photographs
 from yolo_train.scenes.scene import draw_scene
 from yolo_train.scenes.settings import SETTINGS
+
+cv2 = require_cv2("drawing scenes")
 
 RECORD = "scenes.json"
 """What a dataset was drawn from; also how a folder is recognised as one that may be replaced."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.packages import require_cv2
 from yolo_train.scenes.patterns import blank, cells, color, pattern, tiles, waves
 from yolo_train.scenes.photographs import Photographs
 from yolo_train.scenes.prints import Print, write_text
+
+cv2 = require_cv2("drawing scenes")
 
 Picture = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]
@@ -21,6 +23,11 @@ def _dark_and_light(random: np.random.Generator) -> tuple[Color, Color]:
         dark, light = int(random.integers(0, 70)), int(random.integers(170, 256))
         return (dark, dark, dark), (light, light, light)
     return color(random, 0, 110), color(random, 140, 255)
+
+
+def _painted(bits: Picture, dark: Color, light: Color) -> Picture:
+    """Two colours: dark where ``bits`` is 1."""
+    return np.array([light, dark], np.uint8)[bits]
 
 
 def text_page(random: np.random.Generator, side: int) -> Picture:
@@ -76,7 +83,7 @@ def chessboard(random: np.random.Generator, side: int) -> Picture:
     board = odd.repeat(step, axis=0).repeat(step, axis=1)
     margin = int(random.integers(0, step + 1))
     board = np.pad(board, margin)
-    return np.where(board[..., None] == 1, np.uint8(dark), np.uint8(light)).astype(np.uint8)
+    return _painted(board, dark, light)
 
 
 def noise_square(random: np.random.Generator, side: int) -> Picture:
@@ -89,7 +96,7 @@ def noise_square(random: np.random.Generator, side: int) -> Picture:
         bits[0, :] = bits[:, -1] = np.arange(count) % 2
     step = max(1, side // count)
     image = np.pad(bits, int(random.integers(0, 3))).repeat(step, axis=0).repeat(step, axis=1)
-    return np.where(image[..., None] == 1, np.uint8(dark), np.uint8(light)).astype(np.uint8)
+    return _painted(image, dark, light)
 
 
 def stripes(random: np.random.Generator, side: int) -> Picture:

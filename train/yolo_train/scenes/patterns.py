@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+
+from yolo_edge.packages import require_cv2
+
+cv2 = require_cv2("drawing scenes")
 
 Picture = npt.NDArray[np.uint8]
 Size = tuple[int, int]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.errors import SourceError
+from yolo_edge.packages import require_cv2
 from yolo_edge.sources import IMAGE_SUFFIXES
+
+cv2 = require_cv2("drawing scenes")
 
 Picture = npt.NDArray[np.uint8]
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.packages import require_cv2
 from yolo_train.scenes.prints import Print
 from yolo_train.scenes.settings import SceneSettings
 from yolo_train.scenes.surface import Bend, Points, outline, pose, project
+
+cv2 = require_cv2("drawing scenes")
 
 Picture = npt.NDArray[np.uint8]
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.markers import FlatCode, random_barcode, random_fiducial, random_qr
+from yolo_edge.packages import require_cv2
 from yolo_train.scenes.patterns import blank, color, pattern
 from yolo_train.scenes.photographs import Photographs
 from yolo_train.scenes.settings import SceneSettings
+
+cv2 = require_cv2("drawing scenes")
 
 Picture = npt.NDArray[np.uint8]
 Extent = tuple[float, float, float, float]
@@ -145,11 +147,12 @@ def code_print(
         return Print(multiplied, found, multiplies=True), seen
     if kind < 0.45:  # cut out along its quiet zone
         return Print(image, found), seen
-    ground = tuple(int(part) for part in (ink if inverted else paper))
+    blue, green, red = ink if inverted else paper
+    ground = int(blue), int(green), int(red)
     if kind < 0.70:
         return _sheet(random, image, found, ground), seen
     if kind < 0.88:
-        return _label(random, settings, side, image, found, ground, photographs), seen
+        return _label(random, settings, side, image, found, photographs), seen
     return _screen(random, image, found), seen
 
 
@@ -162,13 +165,13 @@ def _moved(codes: list[tuple[int, Extent]], x: float, y: float) -> list[tuple[in
 
 
 def _sheet(
-    random: np.random.Generator, code: Picture, codes: list[tuple[int, Extent]], ground: tuple[int, ...]
+    random: np.random.Generator, code: Picture, codes: list[tuple[int, Extent]], ground: tuple[int, int, int]
 ) -> Print:
     """A sheet with margins, and perhaps words above and below."""
     height, width = code.shape[:2]
     margins = (random.uniform(0, 0.6, 4) * min(max(width, height), 3 * min(width, height))).astype(int) + 1
     left, top, right, bottom = (int(margin) for margin in margins)
-    sheet = blank((width + left + right, height + top + bottom), ground[:3])  # type: ignore[arg-type]  # three
+    sheet = blank((width + left + right, height + top + bottom), ground)
     _place(sheet, code, left, top)
     line = max(4, int(random.uniform(0.06, 0.2) * width))
     fill = color(random, 0, 120)
@@ -190,7 +193,6 @@ def _label(
     side: int,
     code: Picture,
     codes: list[tuple[int, Extent]],
-    ground: tuple[int, ...],
     photographs: Photographs,
 ) -> Print:
     """A product's label or a carton: colours, words, the code in a light field, sometimes a second code."""

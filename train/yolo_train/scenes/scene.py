@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.packages import require_cv2
 from yolo_train.scenes import camera
 from yolo_train.scenes.lookalikes import lookalike
 from yolo_train.scenes.patterns import color, pattern
@@ -17,6 +17,8 @@ from yolo_train.scenes.placing import Placed, paste, posed
 from yolo_train.scenes.prints import code_print
 from yolo_train.scenes.settings import MIN_VISIBLE, SceneSettings
 from yolo_train.scenes.surface import Points, area
+
+cv2 = require_cv2("drawing scenes")
 
 Picture = npt.NDArray[np.uint8]
 

@@ -6,9 +6,12 @@ import math
 from dataclasses import dataclass
 from functools import cache
 
-import cv2
 import numpy as np
 import numpy.typing as npt
+
+from yolo_edge.packages import require_cv2
+
+cv2 = require_cv2("drawing scenes")
 
 Points = npt.NDArray[np.float64]
 """(n, 2): x and y in pixels."""
