@@ -1,7 +1,8 @@
 """Detect objects in images, folders, videos, cameras and streams.
 
 SOURCE is an image, a folder, a glob pattern, a video file, camN or /dev/videoN, an rtsp:// or http:// URL,
-gst:PIPELINE, rpicam: or rpicam:OPTIONS; several run at the same time.
+gst:PIPELINE, rpicam: or rpicam:OPTIONS; several run at the same time. demo is a drawn scene with moving
+codes, for a first try without a camera.
 Results go to the outputs that are asked for; without one, each frame with detections is a line on stdout.
 """
 

@@ -19,7 +19,7 @@ def dictionary_names() -> tuple[str, ...]:
     aruco = require_cv2("drawing markers").aruco
     by_value: dict[int, str] = {}
     for name in sorted(name for name in dir(aruco) if name.startswith("DICT_")):
-        by_value.setdefault(getattr(aruco, name), name)
+        by_value[getattr(aruco, name)] = name  # 36h11 after 36H11, and every version has the former
     return tuple(by_value[value] for value in sorted(by_value))
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.markers.view import Points, at_pixel_centers, pose, project, scaled
 from yolo_edge.packages import require_cv2
 from yolo_train.scenes.prints import Print
 from yolo_train.scenes.settings import SceneSettings
-from yolo_train.scenes.surface import Bend, Points, outline, pose, project
+from yolo_train.scenes.surface import Bend, outline
 
 cv2 = require_cv2("drawing scenes")
 
@@ -44,11 +45,10 @@ class Placed:
 
     def moved(self, x: float, y: float) -> Placed:
         """The same, shifted."""
-        shift = np.array([[1, 0, x], [0, 1, y], [0, 0, 1]])
         outlines = [(class_id, points + np.array([x, y])) for class_id, points in self.outlines]
         return replace(
             self,
-            homography=shift @ self.homography,
+            homography=scaled(self.homography, 1, (x, y)),
             corners=self.corners + np.array([x, y]),
             outlines=outlines,
         )
@@ -69,7 +69,7 @@ def posed(random: np.random.Generator, settings: SceneSettings, item: Print, see
     matrix = pose((width, height), tilt, towards, roll, nearness)
     shape = codes[0][1] if codes else outline((0, 0, width, height), 1)
     scale = seen_px / _longer_side(project(matrix, shape))
-    matrix = np.diag([scale, scale, 1.0]) @ matrix
+    matrix = scaled(matrix, scale, (0, 0))
     outlines = [(class_id, project(matrix, points)) for class_id, points in codes]
     corners = project(matrix, outline((0, 0, width, height), 1))
     return Placed(image, mask, matrix, corners, outlines, item.multiplies)
@@ -122,9 +122,7 @@ def paste(picture: Picture, placed: Placed, random: np.random.Generator, setting
         return
     # Small ones at twice the size, for warping alone would alias.
     fine = 2 if max(x1 - x0, y1 - y0) < 180 else 1
-    to_roi = np.array([[fine, 0, -x0 * fine], [0, fine, -y0 * fine], [0, 0, 1.0]]) @ placed.homography
-    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]])
-    to_roi = np.linalg.inv(half) @ to_roi @ half  # pixel centres
+    to_roi = at_pixel_centers(scaled(placed.homography, fine, (-x0 * fine, -y0 * fine)))
     size = ((x1 - x0) * fine, (y1 - y0) * fine)
     warped = cv2.warpPerspective(
         placed.image, to_roi, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE

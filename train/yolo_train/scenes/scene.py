@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.markers.view import Points
 from yolo_edge.packages import require_cv2
 from yolo_train.scenes import camera
 from yolo_train.scenes.lookalikes import lookalike
@@ -16,7 +17,7 @@ from yolo_train.scenes.photographs import Photographs
 from yolo_train.scenes.placing import Placed, paste, posed
 from yolo_train.scenes.prints import code_print
 from yolo_train.scenes.settings import MIN_VISIBLE, SceneSettings
-from yolo_train.scenes.surface import Points, area
+from yolo_train.scenes.surface import area
 
 cv2 = require_cv2("drawing scenes")
 

@@ -1,4 +1,4 @@
-"""Where the points of a flat print are seen: curling and the camera's pose."""
+"""Curled prints, and outlines."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.markers.view import Points
 from yolo_edge.packages import require_cv2
 
 cv2 = require_cv2("drawing scenes")
 
-Points = npt.NDArray[np.float64]
-"""(n, 2): x and y in pixels."""
 Picture = npt.NDArray[np.uint8]
 
 _BEND_DISTANCE = 3.0
@@ -87,43 +86,6 @@ class Bend:
         depth = radius * (1 - np.cos(angle))
         gain = 1 / (1 + depth / (_BEND_DISTANCE * width))
         return radius * np.sin(angle) * gain, gain
-
-
-def pose(
-    size_wh: tuple[float, float], tilt_rad: float, tilt_towards_rad: float, roll_rad: float, nearness: float
-) -> npt.NDArray[np.float64]:
-    """Homography of a print before a pinhole camera: its middle is (0, 0) and keeps its scale.
-
-    Args:
-        size_wh: Width and height of the print in pixels.
-        tilt_rad: Angle between the camera's axis and the print's normal.
-        tilt_towards_rad: Direction on the print that is tilted away.
-        roll_rad: Turn about the camera's axis.
-        nearness: The print's longer side over its distance.
-    """
-    width, height = size_wh
-    axis = np.array([-math.sin(tilt_towards_rad), math.cos(tilt_towards_rad), 0.0]) * tilt_rad
-    turn, _ = cv2.Rodrigues(axis)
-    roll, _ = cv2.Rodrigues(np.array([0.0, 0.0, roll_rad]))
-    rotation = roll @ turn
-    per_distance = nearness / max(width, height)
-    projected = np.array(
-        [
-            [rotation[0, 0], rotation[0, 1], 0],
-            [rotation[1, 0], rotation[1, 1], 0],
-            [rotation[2, 0] * per_distance, rotation[2, 1] * per_distance, 1],
-        ]
-    )
-    centred = np.array([[1, 0, -width / 2], [0, 1, -height / 2], [0, 0, 1]])
-    homography: npt.NDArray[np.float64] = projected @ centred
-    return homography
-
-
-def project(homography: npt.NDArray[np.float64], points: Points) -> Points:
-    """Points through a homography."""
-    mapped = points @ homography[:, :2].T + homography[:, 2]
-    projected: Points = mapped[:, :2] / mapped[:, 2:]
-    return projected
 
 
 def outline(extent: tuple[float, float, float, float], per_side: int) -> Points:
