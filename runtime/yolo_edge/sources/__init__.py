@@ -36,7 +36,6 @@ VIDEO_SUFFIXES = frozenset(
 KINDS = (
     "an image, a folder, a glob pattern, a video file, camN, an rtsp:// or http:// URL, gst:, rpicam: or demo"
 )
-)
 """What a source may be, for messages."""
 
 _LIVE = re.compile(
