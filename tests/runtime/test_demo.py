@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
-from conftest import Command
 
 from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.markers import CLASS_NAMES
@@ -18,6 +19,8 @@ from yolo_edge.markers.moving_scene import MovingScene
 from yolo_edge.model_selection import default_model
 from yolo_edge.sources import Frame, open_sources
 from yolo_edge.sources.demo import DEFAULT_FPS, DEFAULT_SIZE_WH, DemoSource
+
+Command = Callable[..., Any]
 
 
 @pytest.mark.parametrize(

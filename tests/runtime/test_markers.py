@@ -54,11 +54,10 @@ def test_barcodes_are_read(symbology: str, content: str, kind: object, with_digi
 
 @pytest.mark.parametrize("content", ["5901234123457", "4006381333931"])
 def test_opencv_reads_ean_13(content: str) -> None:
-    image = cv2.cvtColor(draw_barcode("EAN-13", content, module_px=3).image, cv2.COLOR_GRAY2BGR)
-    text = cv2.barcode.BarcodeDetector().detectAndDecode(
-        cv2.copyMakeBorder(image, *[20] * 4, 0, None, (255,) * 3)
-    )
-    assert text[0] == content
+    # Its detector wants some room around the code, and is picky about its scale.
+    picture = np.pad(draw_barcode("EAN-13", content, module_px=2).image, 60, constant_values=255)
+    text = cv2.barcode.BarcodeDetector().detectAndDecode(cv2.cvtColor(picture, cv2.COLOR_GRAY2BGR))[0]
+    assert text == content
 
 
 def test_published_check_digits() -> None:

@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from conftest import Command
 
 from yolo_edge import Detector, model_selection
 from yolo_edge.errors import BundleError
 from yolo_edge.markers import CLASS_NAMES
 from yolo_edge.model_selection import MODEL_VARIABLE, default_model, find_model
 
+Command = Callable[..., Any]
 NOTE = "model: the one that comes with yolo-edge"
 
 

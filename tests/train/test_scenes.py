@@ -79,21 +79,34 @@ def test_outlines_are_where_the_pixels_are(bent: float) -> None:
 
 def test_opencv_finds_markers_at_their_labels() -> None:
     """Whatever OpenCV's detectors read in a scene has a label there."""
-    settings = dataclasses.replace(TRAINING, empty=0, occluded=0, distractors=(0, 0), cut=0)
-    names = [name for name in dictionary_names() if name.startswith(("DICT_6X6_1000", "DICT_7X7_1000"))]
+    settings = dataclasses.replace(
+        TRAINING,
+        empty=0,
+        occluded=0,
+        inverted=0,
+        distractors=(0, 0),
+        tilt_deg=(0, 40),
+        contrast=(0.7, 1),
+        motion=0,
+        defocus_px=(0, 0.5),
+    )
+    most = ("5X5_1000", "6X6_1000", "7X7_1000")
+    names = [name for name in dictionary_names() if name.endswith(most)]
     detectors = [
         cv2.aruco.ArucoDetector(cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, name))) for name in names
     ]
     read = 0
-    for index in range(80):
+    for index in range(40):
         scene = draw_scene(5, index, settings)
         for detector in detectors:
             corners, _, _ = detector.detectMarkers(scene.image)
             for each in corners:
                 found = np.concatenate([each[0].min(axis=0), each[0].max(axis=0)])
-                assert max(_iou(found, box) for box in _boxes(scene, "marker")) > 0.8
+                assert (
+                    max(_iou(found, box) for box in _boxes(scene, "marker")) > 0.7
+                )  # of two borders it may take the inner
                 read += 1
-    assert read >= 15
+    assert read >= 4
 
 
 def test_same_arguments_same_scene(photographs: Path) -> None:
