@@ -106,8 +106,8 @@ def test_wheel_holds_what_it_should(wheel: Path) -> None:
     assert [name for name in names if name.startswith(("tests/", "benchmarks/"))] == []
 
 
-# Megabytes of a wheel with ncnn and the default model inside; scripts/test-aarch64-python holds the cross-built
-# one to its figure.
+# Megabytes of a wheel with ncnn and the default model inside; scripts/test-aarch64-python holds the
+# cross-built one to its figure.
 WHEEL_BUDGET_MB = {"x86_64": 7.5, "aarch64": 6.0}
 
 
