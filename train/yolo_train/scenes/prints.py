@@ -109,10 +109,15 @@ def random_flat_code(
         code = random_fiducial(random, module_px=1)
     else:
         code = random_barcode(random, module_px=1)
+    return code, max(seen, _least_px(code, settings, side))
+
+
+def _least_px(code: FlatCode, settings: SceneSettings, side: int) -> int:
+    """Pixels that the longer side of a code must have to be seen as one."""
     left, top, right, bottom = code.extent
-    modules = max(right - left, bottom - top)
-    per_module = settings.module_px * side / 416 * (2.2 if class_id == 1 else 1.0)
-    return code, max(seen, round(modules * per_module), 26 * side // 416)
+    modules = max(right - left, bottom - top) // code.module_px
+    per_module = settings.module_px * (2.2 if code.class_name == "marker" else 1.0)
+    return max(26 * side // 416, round(modules * per_module * side / 416))
 
 
 def enlarged(code: FlatCode, module_px: int) -> tuple[Picture, Extent]:
@@ -152,8 +157,12 @@ def code_print(
     if kind < 0.70:
         return _sheet(random, image, found, ground), seen
     if kind < 0.88:
-        return _label(random, settings, side, image, found, photographs), seen
+        return _label(random, settings, side, image, found, seen, photographs), seen
     return _screen(random, image, found), seen
+
+
+def _longer(extent: Extent) -> float:
+    return max(extent[2] - extent[0], extent[3] - extent[1])
 
 
 def _place(image: Picture, piece: Picture, x: int, y: int) -> None:
@@ -193,6 +202,7 @@ def _label(
     side: int,
     code: Picture,
     codes: list[tuple[int, Extent]],
+    seen: int,
     photographs: Photographs,
 ) -> Print:
     """A product's label or a carton: colours, words, the code in a light field, sometimes a second code."""
@@ -221,7 +231,8 @@ def _label(
         second, _ = random_flat_code(random, settings, side)
         gray, box = enlarged(second, max(1, max(width, height) // max(second.image.shape) // 2))
         at = (x + width, y) if free_right > free_below else (x, y + height)
-        if gray.shape[1] <= wide - at[0] and gray.shape[0] <= tall - at[1]:
+        visible = seen * _longer(box) / _longer(codes[0][1]) >= _least_px(second, settings, side)
+        if visible and gray.shape[1] <= wide - at[0] and gray.shape[0] <= tall - at[1]:
             _place(label, colored(gray, *ink_and_paper(random, settings)), *at)
             found += _moved([(second.class_id, box)], *at)
     mask = None

@@ -23,7 +23,7 @@ cv2 = require_cv2("drawing scenes")
 
 Picture = npt.NDArray[np.uint8]
 
-_TRIES = 8
+_TRIES = 16
 """Places that are tried for a print before it is left out."""
 
 
@@ -162,7 +162,7 @@ def _add_codes(
         if moved.multiplies and not _takes_ink(picture, bounds):
             moved = replace(moved, multiplies=False)
         paste(picture, moved, random, settings)
-        taken.append(bounds)
+        taken += [_with_quiet_zone(points) for _, points in moved.outlines]
         return found
     return []
 
@@ -172,6 +172,13 @@ def _inside(at: float, low: float, high: float, side: int) -> float:
     if high - low >= side:
         return (side - (low + high)) / 2
     return -low + (at / side) * (side - (high - low))
+
+
+def _with_quiet_zone(points: Points) -> tuple[float, float, float, float]:
+    """Bounds of a code and of what no other print may cover, a tenth of it on each side."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    edge = (high - low).max() / 10
+    return float(low[0] - edge), float(low[1] - edge), float(high[0] + edge), float(high[1] + edge)
 
 
 def _overlap(a: tuple[float, float, float, float], b: tuple[float, float, float, float]) -> bool:
