@@ -58,21 +58,8 @@ def main() -> int:
     args = parser.parse_args()
     if args.bundle is None:
         parser.error("this installation has no default model: name a bundle")
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Detector(args.bundle, engine=args.engine, imgsz=args.imgsz) as detector,
-    ):
-        report = {
-            "machine": describe_machine("onnxruntime", "ncnn", "numpy", "opencv-python-headless"),
-            "bundle": args.bundle.name,
-            "engine": detector.describe(),
-            "imgsz": args.imgsz,
-            "seed": args.seed,
-            "photographs": args.photographs is not None,
-            "training": _precision(detector, _scenes(args, "training", Path(folder))),
-            "harder": _found(detector, _scenes(args, "harder", Path(folder))),
-            "photographs_without_codes": _false_boxes(detector, args.images),
-        }
+    with Detector(args.bundle, engine=args.engine, imgsz=args.imgsz) as detector:
+        report = measure(detector, args)
     report["missed_targets"] = _missed(report)
     text = _text(report)
     print(text)
@@ -82,6 +69,22 @@ def main() -> int:
     if args.card:
         _update_card(args.card, report)
     return 1 if report["missed_targets"] else 0
+
+
+def measure(detector: Detector, args: argparse.Namespace) -> dict:
+    with tempfile.TemporaryDirectory() as folder:
+        training, harder = (_scenes(args, setting, Path(folder)) for setting in ("training", "harder"))
+        return {
+            "machine": describe_machine("onnxruntime", "ncnn", "numpy", "opencv-python-headless"),
+            "bundle": args.bundle.name,
+            "engine": detector.describe().split(", ", 1)[1],  # without the path
+            "imgsz": args.imgsz,
+            "seed": args.seed,
+            "photographs": args.photographs is not None,
+            "training": _precision(detector, training),
+            "harder": _found(detector, harder),
+            "photographs_without_codes": _false_boxes(detector, args.images),
+        }
 
 
 def _scenes(args: argparse.Namespace, setting: str, folder: Path) -> Path:
