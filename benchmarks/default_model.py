@@ -77,7 +77,7 @@ def measure(detector: Detector, args: argparse.Namespace) -> dict:
         return {
             "machine": describe_machine("onnxruntime", "ncnn", "numpy", "opencv-python-headless"),
             "bundle": args.bundle.name,
-            "engine": detector.describe().split(", ", 1)[1],  # without the path
+            "engine": detector.describe().split("), ", 1)[1],  # without the path
             "imgsz": args.imgsz,
             "seed": args.seed,
             "photographs": args.photographs is not None,
