@@ -119,7 +119,9 @@ def test_the_model_is_found_in_the_working_folder(
         pytest.param(["--stats", "-", "--jsonl", "-"], "--stats and --jsonl are both -", id="two on stdout"),
         pytest.param(["--max-detections", 0], "max_detections is 0", id="max detections"),
         pytest.param(["--size", "big"], "size is 'big'; it must be WIDTHxHEIGHT", id="camera size"),
-        pytest.param(["--size", "8x8"], "a size is for camN and rpicam:, and there is none", id="no camera"),
+        pytest.param(
+            ["--size", "8x8"], "a size is for camN, rpicam: and demo, and there is none", id="no camera"
+        ),
         pytest.param(["--timeout", 0], "timeout_s is 0.0; it must be more than 0", id="timeout"),
         pytest.param(["--nonsense"], "unrecognized arguments: --nonsense", id="flag"),
     ],

@@ -18,6 +18,7 @@ from yolo_edge.commands.arguments import (
     add_model,
     add_network,
     bad_arguments,
+    chosen_model,
     cpu_arguments,
     network_size,
     shown_warnings,
@@ -65,7 +66,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Runs the command; returns 1 when a row failed."""
     from yolo_edge.bundle import load_bundle
-    from yolo_edge.model_selection import find_model
     from yolo_edge.packages import require_matplotlib
     from yolo_edge.progress import Progress
     from yolo_edge.tuning.chart import draw_chart
@@ -81,7 +81,7 @@ def execute(args: argparse.Namespace) -> int:
     progress = Progress(quiet=args.quiet)
     with bad_arguments(args), shown_warnings(args):
         options = ComparisonOptions(args.pairs, args.warmup)
-        bundle = load_bundle(find_model(args.model))
+        bundle = load_bundle(chosen_model(args.model, quiet=args.quiet))
         network = network_of(bundle, network_size(args), args.letterbox, args.source)
         if args.source is not None:
             _check_source(args.source)

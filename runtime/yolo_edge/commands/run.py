@@ -1,7 +1,8 @@
 """Detect objects in images, folders, videos, cameras and streams.
 
 SOURCE is an image, a folder, a glob pattern, a video file, camN or /dev/videoN, an rtsp:// or http:// URL,
-gst:PIPELINE, rpicam: or rpicam:OPTIONS; several run at the same time.
+gst:PIPELINE, rpicam: or rpicam:OPTIONS; several run at the same time. demo is a drawn scene with moving
+codes, for a first try without a camera.
 Results go to the outputs that are asked for; without one, each frame with detections is a line on stdout.
 """
 
@@ -21,6 +22,7 @@ from yolo_edge.commands.arguments import (
     add_model,
     add_network,
     bad_arguments,
+    chosen_model,
     cpu_arguments,
     detector_arguments,
     shown_warnings,
@@ -102,7 +104,6 @@ def execute(args: argparse.Namespace) -> int:
 
     from yolo_edge import pipeline
     from yolo_edge.cpu_plan import plan_cpus, plan_workers
-    from yolo_edge.model_selection import find_model
     from yolo_edge.options import resolve_classes
     from yolo_edge.progress import Progress
     from yolo_edge.sources import open_sources
@@ -124,7 +125,7 @@ def execute(args: argparse.Namespace) -> int:
                     agnostic=args.agnostic,
                     max_detections=args.max_detections,
                 )
-                bundle = open_model(find_model(args.model), args, progress)
+                bundle = open_model(chosen_model(args.model, quiet=args.quiet), args, progress)
                 resolve_classes(options.classes, bundle.names)
                 use_tuning(args, bundle, progress)
                 plan = plan_cpus(**cpu_arguments(args))

@@ -12,7 +12,14 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yolo_edge.commands.arguments import add_model, add_network, bad_arguments, network_size, split_list
+from yolo_edge.commands.arguments import (
+    add_model,
+    add_network,
+    bad_arguments,
+    chosen_model,
+    network_size,
+    split_list,
+)
 from yolo_edge.commands.json_output import add_json, check_writable, put_report
 from yolo_edge.tuning.options import OBJECTIVES, TuneOptions
 
@@ -57,7 +64,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Runs the command; returns 1 when nothing passed or nothing could be stored."""
     from yolo_edge.bundle import load_bundle
-    from yolo_edge.model_selection import find_model
     from yolo_edge.progress import Progress
     from yolo_edge.tuning.machine import read_machine
     from yolo_edge.tuning.measure import network_of
@@ -68,7 +74,7 @@ def execute(args: argparse.Namespace) -> int:
     progress = Progress(quiet=args.quiet)
     with bad_arguments(args):
         options = TuneOptions(args.objective, args.budget, split_list(args.engine))
-        bundle = load_bundle(find_model(args.model))
+        bundle = load_bundle(chosen_model(args.model, quiet=args.quiet))
         network = network_of(bundle, network_size(args), args.letterbox)
         tuner = Tuner(bundle, network, options, progress=progress)
     machine = read_machine(network.root)
