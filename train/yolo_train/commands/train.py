@@ -54,7 +54,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch",
         metavar="N",
         type=int,
-        help="images at once; gradients are gathered over 64 whatever this is",
+        help="images at once",
+    )
+    _add(
+        how,
+        "--nominal-batch",
+        metavar="N",
+        type=int,
+        help="images that a step is made of: gradients are gathered until so many have been seen",
     )
     _add(
         how,

@@ -13,7 +13,7 @@ from yolo_train.training.optimiser_options import OptimiserOptions
 
 __all__ = ["NOMINAL_BATCH", "Schedule", "create_optimiser"]
 
-#: Images that a step is made of; the hyper-parameters are meant for it.
+#: Images that a step is usually made of; the hyper-parameters are meant for it.
 NOMINAL_BATCH = 64
 _LEAST_WARMUP_BATCHES = 100
 _BETA2 = 0.999
@@ -66,6 +66,7 @@ class Schedule:
         batches: In an epoch.
         batch: Images in a batch.
         cosine: The rate falls along a cosine instead of a line.
+        nominal_batch: Images that a step is made of, as nearly as whole batches allow.
     """
 
     options: OptimiserOptions
@@ -73,6 +74,7 @@ class Schedule:
     batches: int
     batch: int
     cosine: bool
+    nominal_batch: int = NOMINAL_BATCH
 
     @property
     def warmup(self) -> int:
@@ -85,7 +87,7 @@ class Schedule:
     @property
     def accumulated(self) -> int:
         """Batches that a step is made of, after warm-up."""
-        return max(1, round(NOMINAL_BATCH / self.batch))
+        return max(1, round(self.nominal_batch / self.batch))
 
     def factor(self, epoch: int) -> float:
         """Learning rate of an epoch, from 0, as a fraction of ``lr0``."""
@@ -119,7 +121,7 @@ class Schedule:
             _set_momentum(
                 group, options.warmup_momentum + (options.momentum - options.warmup_momentum) * share
             )
-        return max(1, round(1 + (NOMINAL_BATCH / self.batch - 1) * share))
+        return max(1, round(1 + (self.nominal_batch / self.batch - 1) * share))
 
 
 def _set_momentum(group: dict[str, object], momentum: float) -> None:
