@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,24 +23,34 @@ if TYPE_CHECKING:
 
 _DEFAULTS = TuneOptions()
 
+_USUAL_OBJECTIVES = ("latency", "throughput")
+"""What ``run`` can make use of: the one for live sources, the other for files."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of ``tune``."""
     add_model(parser, positional=True)
     parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        nargs="?",
+        help="images or a video file to measure with (default: a drawn picture of 1280x720, which for "
+        "throughput is decoded from JPEG)",
+    )
+    parser.add_argument(
         "--objective",
         choices=OBJECTIVES,
-        default=_DEFAULTS.objective,
-        help="latency: the way of one frame from image to boxes; throughput: frames per second, by several "
-        "engines at once too; efficiency: CPU time of a frame, or energy where the machine's counters can be "
-        "read (default: %(default)s)",
+        help="latency: the way of one frame from image to boxes; throughput: frames per second of a run on a "
+        "file, by several engines at once too; efficiency: CPU time of a frame, or energy where the "
+        "machine's counters can be read (default: latency, which run then uses for cameras and streams, and "
+        "throughput, which it uses for files)",
     )
     parser.add_argument(
         "--budget",
         type=float,
         default=_DEFAULTS.budget_s,
         metavar="SECONDS",
-        help="time to measure for; less time tries less, and says what (default: %(default)g)",
+        help="time to measure for, in all; less time tries less, and says what (default: %(default)g)",
     )
     parser.add_argument(
         "--engine",
@@ -56,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace) -> int:
     """Runs the command; returns 1 when nothing passed or nothing could be stored."""
+    from yolo_edge import __version__
     from yolo_edge.bundle import load_bundle
     from yolo_edge.model_selection import find_model
     from yolo_edge.progress import Progress
@@ -67,10 +79,20 @@ def execute(args: argparse.Namespace) -> int:
         check_writable(Path(args.json))
     progress = Progress(quiet=args.quiet)
     with bad_arguments(args):
-        options = TuneOptions(args.objective, args.budget, split_list(args.engine))
+        objectives = [args.objective] if args.objective else _USUAL_OBJECTIVES
+        engines = split_list(args.engine)
+        TuneOptions(budget_s=args.budget)  # what is refused names what was given, not a part of it
         bundle = load_bundle(find_model(args.model))
-        network = network_of(bundle, network_size(args), args.letterbox)
-        tuner = Tuner(bundle, network, options, progress=progress)
+        network = network_of(bundle, network_size(args), args.letterbox, args.source)
+        tuners = [
+            Tuner(
+                bundle,
+                network,
+                TuneOptions(objective, args.budget / len(objectives), engines),
+                progress=progress,
+            )
+            for objective in objectives
+        ]
     machine = read_machine(network.root)
     if not args.quiet:
         height, width = network.size_hw
@@ -78,19 +100,34 @@ def execute(args: argparse.Namespace) -> int:
         progress.message(f"tuning {bundle.title} at {size} on {machine.describe()}")
     interrupted = False
     try:
-        tuner.run()
+        for tuner in tuners:
+            tuner.run()
     except KeyboardInterrupt:
         interrupted = True
     finally:
         progress.clear()
-    stored = None if interrupted or args.no_store else _store(bundle, machine, tuner)
-    report = _as_dict(tuner, dataclasses.asdict(machine), stored, interrupted)
-    put_report(args.json, report, _as_text(tuner, stored, interrupted))
+    stored = None if interrupted or args.no_store else _store(bundle, machine, tuners)
+    report = {
+        "yolo_edge": __version__,
+        "machine": dataclasses.asdict(machine),
+        "tunings": [_as_dict(tuner) for tuner in tuners],
+        "stored": stored,
+        "interrupted": interrupted,
+    }
+    lines = []
+    for tuner in tuners:
+        if tuner.screening.trials:
+            lines += [*_as_lines(tuner, interrupted), ""]
+    if interrupted:
+        lines.append("interrupted: nothing was stored")
+    if stored:
+        lines.append(f"stored in {stored}; run uses it unless --engine NAME is given")
+    put_report(args.json, report, "\n".join(lines).rstrip("\n"))
     return 130 if interrupted else 0
 
 
-def _store(bundle: Any, machine: Any, tuner: Tuner) -> str:
-    """Stores the result; a damaged profile in its place is replaced.
+def _store(bundle: Any, machine: Any, tuners: Sequence[Tuner]) -> str:
+    """Stores the results; a damaged profile in its place is replaced.
 
     Raises:
         ProfileError: It cannot be written.
@@ -111,17 +148,13 @@ def _store(bundle: Any, machine: Any, tuner: Tuner) -> str:
         profile = None  # it is written again, which is what its message says
     if profile is None:
         profile = profiles.Profile(profiles.bundle_digest(bundle), dataclasses.asdict(machine))
-    profile.put(tuner.tuning())
+    profile.put(*(tuner.tuning() for tuner in tuners))
     profiles.store_profile(path, profile)
     return str(path)
 
 
-def _as_dict(tuner: Tuner, machine: dict[str, Any], stored: str | None, interrupted: bool) -> dict[str, Any]:
-    from yolo_edge import __version__
-
+def _as_dict(tuner: Tuner) -> dict[str, Any]:
     return {
-        "yolo_edge": __version__,
-        "machine": machine,
         **dataclasses.asdict(tuner.tuning()),
         "cost": tuner.cost_name,
         "refused": [
@@ -130,12 +163,10 @@ def _as_dict(tuner: Tuner, machine: dict[str, Any], stored: str | None, interrup
         "skipped": tuner.screening.skipped,
         "rounds": tuner.race.rounds if tuner.race is not None else 0,
         "conditions": tuner.conditions.as_dict(),
-        "stored": stored,
-        "interrupted": interrupted,
     }
 
 
-def _as_text(tuner: Tuner, stored: str | None, interrupted: bool) -> str:
+def _as_lines(tuner: Tuner, interrupted: bool) -> list[str]:
     from yolo_edge.table import format_table
 
     ranking, refused = tuner.ranking(), tuner.refused()
@@ -150,13 +181,9 @@ def _as_text(tuner: Tuner, stored: str | None, interrupted: bool) -> str:
         lines.append(f"race: {tuner.race.rounds} rounds in turn; {tuner.race.stopped}")
     lines += [f"not tried: {text}" for text in tuner.screening.skipped]
     lines += tuner.conditions.notes()
-    if interrupted:
-        lines.append("interrupted: nothing was stored")
-    elif ranking:
+    if ranking and not interrupted:
         lines.append(f"best for {tuner.options.objective}: {ranking[0].candidate.describe()}")
-    if stored:
-        lines.append(f"stored in {stored}; run uses it unless --engine NAME is given")
-    return "\n".join(lines)
+    return lines
 
 
 def _candidate_cells(candidate: Any) -> list[str]:

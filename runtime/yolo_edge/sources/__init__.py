@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from yolo_edge._core import CpuSet
     from yolo_edge.sources.images import ImagesSource
 
-__all__ = ["CaptureOptions", "FailedFrame", "Frame", "Source", "open_source", "open_sources", "redact"]
+__all__ = [
+    "CaptureOptions",
+    "FailedFrame",
+    "Frame",
+    "Source",
+    "is_live",
+    "open_source",
+    "open_sources",
+    "redact",
+]
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
@@ -41,6 +50,11 @@ _LIVE = re.compile(
     r"|gst:(?P<gst>.*)|rpicam:(?P<rpicam>.*)",
     re.DOTALL,
 )
+
+
+def is_live(spec: str) -> bool:
+    """Whether a name stands for a camera or stream, whose newest frame counts, not for files."""
+    return _LIVE.fullmatch(spec) is not None
 
 
 def open_sources(
