@@ -41,7 +41,7 @@ def plan_engines(
     nothing_chosen = args.workers is None and all(value is None for value in cpu_arguments(args).values())
     if nothing_chosen and many:
         return plan_workers(plan, _workers_for_files(args, bundle, plan))
-    plans = plan_workers(plan, args.workers or 1, args.threads)
+    plans = plan_workers(plan, 1 if args.workers is None else args.workers, args.threads)
     return plans if many or said is not None else plans[:1]
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yolo_edge.commands.arguments import add_model, add_network, bad_arguments, network_size, split_list
-from yolo_edge.commands.json_output import add_json, check_writable, put_report
+from yolo_edge.commands.arguments import add_network, bad_arguments, split_list
+from yolo_edge.commands.json_output import put_report
+from yolo_edge.commands.measuring_arguments import add_measured, add_table, check_outputs, measured_network
 from yolo_edge.tuning.options import OBJECTIVES, TuneOptions
 
 if TYPE_CHECKING:
@@ -29,14 +29,7 @@ _USUAL_OBJECTIVES = ("latency", "throughput")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of ``tune``."""
-    add_model(parser, positional=True)
-    parser.add_argument(
-        "source",
-        metavar="SOURCE",
-        nargs="?",
-        help="images or a video file to measure with (default: a drawn picture of 1280x720, which for "
-        "throughput is decoded from JPEG)",
-    )
+    add_measured(parser)
     parser.add_argument(
         "--objective",
         choices=OBJECTIVES,
@@ -58,10 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="engines to choose from, separated by commas (default: all installed)",
     )
     add_network(parser)
-    outputs = parser.add_argument_group("outputs")
+    outputs = add_table(parser)
     outputs.add_argument("--no-store", action="store_true", help="only show what was measured")
-    add_json(outputs, "the table")
-    outputs.add_argument("--quiet", action="store_true", help="no progress, errors only")
     parser.add_argument("-v", "--verbose", action="store_true", help="show where an error came from")
 
 
@@ -72,18 +63,16 @@ def execute(args: argparse.Namespace) -> int:
     from yolo_edge.model_selection import find_model
     from yolo_edge.progress import Progress
     from yolo_edge.tuning.machine import read_machine
-    from yolo_edge.tuning.measure import network_of
     from yolo_edge.tuning.tuner import Tuner
 
-    if args.json not in (None, "-"):
-        check_writable(Path(args.json))
+    check_outputs(args.json)
     progress = Progress(quiet=args.quiet)
     with bad_arguments(args):
         objectives = [args.objective] if args.objective else _USUAL_OBJECTIVES
         engines = split_list(args.engine)
         TuneOptions(budget_s=args.budget)  # what is refused names what was given, not a part of it
         bundle = load_bundle(find_model(args.model))
-        network = network_of(bundle, network_size(args), args.letterbox, args.source)
+        network = measured_network(args, bundle)
         tuners = [
             Tuner(
                 bundle,
