@@ -9,8 +9,9 @@ second of a run are those between its first and its last result. ``run/engine`` 
 but the network. With ``--workers N`` the runs, and they alone, divide the engine's threads and CPUs among N
 engines, as ``yolo-edge run`` does by itself with files where an engine would have every CPU. ``stages`` is
 the time of letterbox, decoding and NMS as a share of a frame's time in the run without output: of what an
-engine, of which there are N, spends on one. The run does them while the engine computes. Rows of another
-engine, thread or worker count in FILE stay.
+engine, of which there are N, spends on one. The run does them while the engine computes, on CPUs that it
+shares with reading and writing: ``CPU`` is the share without the time in which those had the CPU, for engines
+that are Python packages. Rows of another engine, thread or worker count in FILE stay.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tempfile
 import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pairs import describe_machine, paired_ratio, summary
@@ -33,6 +35,21 @@ from yolo_edge.pipeline import RunStatistics, run
 from yolo_edge.sinks import Sink
 from yolo_edge.sinks.jsonl import JsonLinesSink
 from yolo_edge.sources import Frame, open_sources
+
+
+class CpuTimed:
+    """Sums the CPU time that a thread spends in ``run`` of a letterbox or postprocessor."""
+
+    def __init__(self, stage: Any, spent_s: list[float]) -> None:
+        self._stage = stage
+        self._spent_s = spent_s
+
+    def run(self, *arguments: Any, **named: Any) -> Any:
+        before = time.thread_time()
+        try:
+            return self._stage.run(*arguments, **named)
+        finally:
+            self._spent_s.append(time.thread_time() - before)
 
 
 class Clock(Sink):
@@ -77,7 +94,7 @@ def main() -> None:
 
 
 def measure(args: argparse.Namespace) -> dict:
-    bare, plain, jsonl, shares = [], [], [], []
+    bare, plain, jsonl, shares, cpu_shares = [], [], [], [], []
     plan = plan_cpus(args.threads, affinity=args.affinity)
     chosen = {"engine": args.engine, "threads": plan.threads, "affinity": plan.engine_cpus}
     with ExitStack() as stack:
@@ -92,15 +109,21 @@ def measure(args: argparse.Namespace) -> dict:
             detectors = [
                 stack.enter_context(Detector(args.bundle, **part, imgsz=args.imgsz)) for part in parts
             ]
+        spent_s: list[float] = []
+        for stages in [each for one in detectors for each in getattr(one.inference, "_stages", [])]:
+            stages.letterbox = CpuTimed(stages.letterbox, spent_s)
+            stages.postprocessor = CpuTimed(stages.postprocessor, spent_s)
         lines = JsonLinesSink(str(Path(folder) / "out.jsonl"))
         frame = next(iter(open_sources([str(args.video)])[0]))
         for count in [5] + [args.frames] * args.pairs:  # the first warms up
             bare.append(bare_fps(detector, frame.image, count))
+            spent_s.clear()
             fps, statistics = run_fps(detectors, plan, args.video, count, [])
             plain.append(fps)
-            stages = statistics.stage_ms
-            frame_ms = args.workers * 1e3 / fps
-            shares.append((stages["letterbox"] + stages["postprocess"]) / statistics.frames / frame_ms)
+            stage_ms = statistics.stage_ms
+            all_ms = statistics.frames * args.workers * 1e3 / fps
+            shares.append((stage_ms["letterbox"] + stage_ms["postprocess"]) / all_ms)
+            cpu_shares.append(sum(spent_s) * 1e3 / all_ms)
             jsonl.append(run_fps(detectors, plan, args.video, count, [lines])[0])
         lines.close()
         return {
@@ -117,6 +140,7 @@ def measure(args: argparse.Namespace) -> dict:
             "run_over_engine": paired_ratio(plain[1:], bare[1:]),
             "jsonl_over_engine": paired_ratio(jsonl[1:], bare[1:]),
             "stages_share": summary(shares[1:]),
+            "stages_cpu_share": summary(cpu_shares[1:]) if spent_s else None,
         }
 
 
@@ -163,15 +187,16 @@ def print_table(report: dict) -> None:
     print("machine:", json.dumps(report["machine"]))
     print(
         f"{'bundle':14} {'size':9} {'engine':12} {'threads':>7} {'workers':>7} {'CPUs':>5} {'load':>5} "
-        f"{'engine/s':>8} {'run/s':>7}  {'run/engine [95 %]':22} {'with --jsonl [95 %]':22} stages"
+        f"{'engine/s':>8} {'run/s':>7}  {'run/engine [95 %]':22} {'with --jsonl [95 %]':22} stages    CPU"
     )
     for row in report["rows"]:
+        cpu = row.get("stages_cpu_share")
         print(
             f"{row['bundle']:14} {row['imgsz']:9} {row['engine']:12} {row['threads']:>7} "
             f"{row['workers']:>7} {row['cpus']:>5} {row['load_1_min']:>5} "
             f"{row['engine_fps']['median']:8.1f} {row['run_fps']['median']:7.1f}  "
             f"{interval(row['run_over_engine']):22} {interval(row['jsonl_over_engine']):22} "
-            f"{row['stages_share']['median']:.1%}"
+            f"{row['stages_share']['median']:6.1%} {'' if cpu is None else format(cpu['median'], '6.1%')}"
         )
 
 

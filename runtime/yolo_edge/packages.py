@@ -37,6 +37,11 @@ def require_cv2(purpose: str) -> ModuleType:
     return require("cv2", purpose, "pip install opencv-python-headless (or apt install python3-opencv)")
 
 
+def require_av(purpose: str) -> ModuleType:
+    """Imports PyAV."""
+    return require("av", purpose, "pip install 'yolo-edge[stream]' (or pip install av)")
+
+
 def require_openvino(purpose: str, install: str) -> ModuleType:
     """Imports OpenVINO without its telemetry.
 

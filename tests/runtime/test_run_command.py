@@ -175,6 +175,17 @@ def test_an_engine_that_is_not_installed(
     )
 
 
+def test_pictures_of_one_source_never_replace_those_of_another(
+    yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    first, second = (Path(shutil.copytree(scenes, tmp_path / name)) for name in "ab")
+    before = {path: path.read_bytes() for path in second.iterdir()}
+    done = yolo_edge("run", "--model", tiny_bundle, first, second, "--save", second)
+    assert done.returncode == 1
+    assert "the output would overwrite the source" in done.stderr.splitlines()[-1]
+    assert {path: path.read_bytes() for path in second.iterdir()} == before
+
+
 def test_a_broken_image_does_not_stop_the_rest(
     yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path
 ) -> None:

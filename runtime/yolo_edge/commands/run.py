@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from yolo_edge.cpu_plan import CpuPlan
     from yolo_edge.pipeline import RunStatistics
     from yolo_edge.sinks import Sink
+    from yolo_edge.sources import Source
 
 _DEFAULTS = DetectOptions()
 
@@ -132,7 +133,7 @@ def execute(args: argparse.Namespace) -> int:
                     opened.callback(source.close)
                 plans = plan_engines(args, bundle, plan, sources, workers)
                 detectors = load_engines(args, bundle, plans, stack)
-            _open_sinks(args, stack, plan, sinks)
+            _open_sinks(args, stack, plan, sources, sinks)
             if not args.quiet:
                 introduce_engines(args, detectors, progress)
                 if args.verbose:
@@ -178,7 +179,9 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise ValueError("--stats and --jsonl are both - (standard output); give one of them a file")
 
 
-def _open_sinks(args: argparse.Namespace, stack: ExitStack, plan: CpuPlan, sinks: list[Sink]) -> None:
+def _open_sinks(
+    args: argparse.Namespace, stack: ExitStack, plan: CpuPlan, sources: list[Source], sinks: list[Sink]
+) -> None:
     """Opens what was asked for; the stack closes it."""
     if args.stats not in (None, "-"):
         from yolo_edge.commands.json_output import check_writable
@@ -189,7 +192,9 @@ def _open_sinks(args: argparse.Namespace, stack: ExitStack, plan: CpuPlan, sinks
         from yolo_edge.sinks.video_writer import VideoOptions
 
         video = VideoOptions.beside(plan)
-        sinks.append(stack.enter_context(AnnotatedSink(args.save, every=args.every, video=video)))
+        files = [file for source in sources for file in source.files]
+        annotated = AnnotatedSink(args.save, every=args.every, video=video, sources=files)
+        sinks.append(stack.enter_context(annotated))
     if args.jsonl is not None:
         from yolo_edge.sinks.jsonl import JsonLinesSink
 

@@ -127,6 +127,8 @@ def open_source(source: Any, every: int = 1, capture: CaptureOptions | None = No
         return open_sources([source], every, capture=capture)
     if isinstance(source, (list, tuple)) and source and all(isinstance(entry, str) for entry in source):
         return open_sources(list(source), every, capture=capture)
+    if capture is not None:
+        _check_options(capture, [])
     from yolo_edge.sources.arrays import ArraySource
 
     return [ArraySource(source, every)]
