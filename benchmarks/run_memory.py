@@ -120,6 +120,10 @@ def main() -> None:
         "second_minute_no_file_mb": round(own_second / 1e6, 2),
         "last_minute_no_file_mb": round(own_last / 1e6, 2),
         "growth_no_file": round(own_last / own_second - 1, 5),
+        "by_minute_no_file_mb": [
+            round(memory.median(60 * minute, 60 * minute + 60)[1] / 1e6, 2)
+            for minute in range(int(args.minutes))
+        ],
     }
     print(json.dumps(report, indent=1))
     if args.out:
