@@ -52,13 +52,13 @@ def measured_network(args: argparse.Namespace, bundle: Bundle) -> Network:
         SourceError: The source cannot be opened, or is a camera.
     """
     from yolo_edge.errors import SourceError
-    from yolo_edge.sources import is_live, open_sources
+    from yolo_edge.sources import is_live, open_sources, redact
     from yolo_edge.tuning.measure import network_of
 
     network = network_of(bundle, network_size(args), args.letterbox, args.source)
     if args.source is not None:
         if is_live(args.source):
-            raise SourceError(f"{args.source}: {args.command} measures with files, not with cameras")
+            raise SourceError(f"{redact(args.source)}: {args.command} measures with files, not with cameras")
         for source in open_sources([args.source]):
             source.close()
     return network

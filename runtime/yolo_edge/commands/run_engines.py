@@ -37,12 +37,12 @@ def plan_engines(
     """
     from yolo_edge.cpu_plan import plan_workers
 
-    many = _has_many_frames(sources, args.max_frames)
+    few = _has_few_frames(sources, args.max_frames)
     nothing_chosen = args.workers is None and all(value is None for value in cpu_arguments(args).values())
-    if nothing_chosen and many:
+    if nothing_chosen and not few and not any(source.live for source in sources):
         return plan_workers(plan, _workers_for_files(args, bundle, plan))
     plans = plan_workers(plan, 1 if args.workers is None else args.workers, args.threads)
-    return plans if many or said is not None else plans[:1]
+    return plans[:1] if few and said is None else plans
 
 
 def load_engines(
@@ -82,11 +82,9 @@ def _workers_for_files(args: argparse.Namespace, bundle: Bundle, plan: CpuPlan) 
     return workers_for_files(plan, shares_workers=kind.shares_workers)
 
 
-def _has_many_frames(sources: Sequence[Source], max_frames: int | None) -> bool:
-    """Whether there is work for several engines: files, and so many frames that loading them pays."""
+def _has_few_frames(sources: Sequence[Source], max_frames: int | None) -> bool:
+    """Whether the run is over before several engines pay."""
     if max_frames is not None and max_frames < MANY_FRAMES:
-        return False
-    if any(source.live for source in sources):
-        return False
+        return True
     counts = [source.frame_count for source in sources]
-    return None in counts or sum(count for count in counts if count is not None) >= MANY_FRAMES
+    return None not in counts and sum(count for count in counts if count is not None) < MANY_FRAMES
