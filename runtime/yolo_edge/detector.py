@@ -127,7 +127,7 @@ class Detector:
     @property
     def holds_gil(self) -> bool:
         """Whether no other Python thread runs while this one computes."""
-        return not self.native and engine_class(self.engine).holds_gil
+        return not self.native and engine_class(self.engine).holds_gil()
 
     @property
     def inference(self) -> Inference[Any]:

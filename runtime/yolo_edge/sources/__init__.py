@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from yolo_edge._core import CpuSet
     from yolo_edge.sources.images import ImagesSource
 
-__all__ = ["CaptureOptions", "FailedFrame", "Frame", "Source", "open_source", "open_sources", "redact"]
+__all__ = [
+    "CaptureOptions",
+    "FailedFrame",
+    "Frame",
+    "Source",
+    "is_live",
+    "open_source",
+    "open_sources",
+    "redact",
+]
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
@@ -43,6 +52,11 @@ _LIVE = re.compile(
     r"|gst:(?P<gst>.*)|rpicam:(?P<rpicam>.*)|(?P<demo>demo)",
     re.DOTALL,
 )
+
+
+def is_live(spec: str) -> bool:
+    """Whether a name stands for a camera or stream, whose newest frame counts, not for files."""
+    return _LIVE.fullmatch(spec) is not None
 
 
 def open_sources(
@@ -115,6 +129,8 @@ def open_source(source: Any, every: int = 1, capture: CaptureOptions | None = No
         return open_sources([source], every, capture=capture)
     if isinstance(source, (list, tuple)) and source and all(isinstance(entry, str) for entry in source):
         return open_sources(list(source), every, capture=capture)
+    if capture is not None:
+        _check_options(capture, [])
     from yolo_edge.sources.arrays import ArraySource
 
     return [ArraySource(source, every)]
