@@ -29,6 +29,7 @@ __all__ = [
     "quantize_onnx",
     "quantize_with_ranges",
     "quantized_layers",
+    "weight_steps",
 ]
 
 #: Lowest and highest value of each map, by its name.
@@ -37,6 +38,8 @@ Ranges = dict[str, tuple[float, float]]
 _INSTALL = "pip install 'yolo-edge[export]'"
 _OPERATORS = ("Add", "Concat", "Conv", "MaxPool", "Mul", "Relu", "Resize", "Sigmoid", "Split")
 """What onnxruntime computes on 8-bit maps."""
+_LARGEST_WEIGHT = 127
+"""In steps."""
 
 
 def quantize_onnx(
@@ -175,10 +178,11 @@ _ACTIVATIONS: dict[tuple[str, ...], Activation] = {("Mul", "Sigmoid"): _silu, ("
 
 
 def _weight_scales(onnx: Any, graph: Any, ranges: Ranges) -> dict[str, list[dict[str, Any]]]:
-    """The step of each output channel's weights, which are kept as unsigned numbers around 128.
+    """The step of each output channel's weights, which are kept as signed numbers of 8 bits.
 
-    With AVX2 and no VNNI onnxruntime multiplies unsigned maps by signed weights with VPMADDUBSW, whose 16-bit
-    sums saturate; what it does with unsigned weights does not.
+    With AVX2 and no VNNI onnxruntime multiplies 8-bit maps by signed weights with VPMADDUBSW, whose sums of two
+    products saturate beyond 16 bits. A channel gets steps that are large enough for no sum to reach there.
+    Unsigned weights would not saturate either, but have no fast kernel: they are as slow as float.
 
     A channel's bias is an int32 in steps of the weights' times the input's. Training leaves channels whose
     weights are next to nothing: their bias would not fit, so their weights get larger steps.
@@ -186,24 +190,47 @@ def _weight_scales(onnx: Any, graph: Any, ranges: Ranges) -> dict[str, list[dict
     from onnxruntime.quantization import QuantType
 
     constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    zero = np.array(128, np.uint8)
+    zero = np.array(0, np.int8)
     scales = {}
     for node in graph.node:
         if node.op_type != "Conv" or node.input[1] not in constants:
             continue
         weight = constants[node.input[1]]
-        scale = np.abs(weight.reshape(len(weight), -1)).max(1).astype(np.float64) / 127
+        scale = np.abs(weight).reshape(len(weight), -1).max(1).astype(np.float64) / _LARGEST_WEIGHT
+        # Depthwise convolutions have a kernel of their own, which multiplies in 16 bits.
+        if weight.shape[1] > 1:
+            scale = weight_steps(weight)
         low, high = ranges[node.input[0]]
         if len(node.input) > 2 and node.input[2] in constants and high > low:
             bias = np.abs(constants[node.input[2]]).astype(np.float64)
             scale = np.maximum(scale, bias / ((high - low) / 255 * 2**30))
         scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
         scales[node.input[1]] = [
-            {"quant_type": QuantType.QUInt8, "scale": np.array(each), "zero_point": zero}
+            {"quant_type": QuantType.QInt8, "scale": np.array(each), "zero_point": zero}
             | ({"axis": 0} if number == 0 else {})
             for number, each in enumerate(scale)
         ]
     return scales
+
+
+def weight_steps(weight: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """The smallest step of each output channel with which no sum of two products saturates.
+
+    The two weights of a sum are neighbours in the order height, width, input channel, the first of them at an
+    even place. 255 times both must stay below 2^15, so weights of one sign add up to at most 128, which leaves
+    1 for rounding. Weights of which no two large ones meet keep all 8 bits.
+
+    Args:
+        weight: (output channels, input channels, height, width).
+
+    Returns:
+        (output channels,); 0 where all weights are 0.
+    """
+    rows = weight.transpose(0, 2, 3, 1).reshape(len(weight), -1).astype(np.float64)
+    pairs = np.pad(rows, ((0, 0), (0, rows.shape[1] % 2))).reshape(len(rows), -1, 2)
+    sums = np.maximum(np.maximum(pairs, 0).sum(2), np.maximum(-pairs, 0).sum(2))
+    steps: npt.NDArray[np.float64] = sums.max(1) / _LARGEST_WEIGHT
+    return steps
 
 
 def _with_pairs(onnx: Any, model: Any, ranges: Ranges, kept: set[str]) -> Any:
@@ -221,7 +248,7 @@ def _with_pairs(onnx: Any, model: Any, ranges: Ranges, kept: set[str]) -> Any:
         onnx.shape_inference.infer_shapes(model),
         per_channel=True,
         reduce_range=False,
-        weight_qType=QuantType.QUInt8,
+        weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
         tensors_range=TensorsData(CalibrationMethod.MinMax, data),
         nodes_to_quantize=[],
