@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 __all__ = ["DEFAULT_MAX_DROP", "CalibrationOptions", "GateOptions"]
 
@@ -23,6 +24,8 @@ class CalibrationOptions:
     """Images that are drawn."""
     seed: int | None = None
     """Another seed, other images."""
+    float_layers: tuple[str, ...] | Literal["auto"] = ()
+    """Names of convolutions that stay in float; ``auto`` finds the fewest with which the gate opens."""
 
 
 @dataclass(frozen=True)

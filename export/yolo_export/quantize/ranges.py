@@ -24,6 +24,7 @@ __all__ = [
     "Distribution",
     "Floats",
     "MapRange",
+    "cache_folder",
     "check_method",
     "measure",
     "range_of",
@@ -154,7 +155,7 @@ def measure(
         MissingExtraError: A package of the extra ``export`` is not installed.
     """
     key = hashlib.sha256(f"{_FORMAT} {_BINS} {calibration.sha256} ".encode() + model).hexdigest()
-    place = (cache if cache is not None else _cache_folder()) / f"{key}.npz"
+    place = (cache if cache is not None else cache_folder()) / f"{key}.npz"
     kept = _load(place)
     if kept is not None:
         progress("calibration: measured before")
@@ -302,7 +303,8 @@ METHODS: Mapping[str, Callable[[Distribution, Activation], tuple[float, float]]]
 DEFAULT_METHOD = "percentile"
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Where measurements are kept; it may not exist yet."""
     root = os.environ.get("XDG_CACHE_HOME")
     return (Path(root) if root else Path.home() / ".cache") / "yolo-edge" / "calibration"
 
