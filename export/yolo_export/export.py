@@ -136,6 +136,8 @@ def export_bundle(
                         trial = Trial(converter, source, model_input, intermediate, opset, Path(workshop))
                         chosen = choose_float_layers(trial, quantization, judge, progress)
                     float_layers[converter.engine] = chosen.kept
+                    if not chosen.passed and not force:
+                        raise GateError(f"{_what_was_chosen(converter.engine, chosen)}; nothing was replaced")
                     notes.append(_what_was_chosen(converter.engine, chosen))
 
         def convert(converter: Target, weights: str) -> dict[str, Any]:
@@ -217,7 +219,7 @@ def _what_was_chosen(engine: str, chosen: AutomaticResult) -> str:
         f"{count} {'passed' if passed else 'did not'}" for count, passed in chosen.tried.items()
     )
     if not chosen.passed:
-        return f"{engine}: no choice of layers in float passed the gate (tried: {tries})"
+        return f"{engine}: no choice of layers in float passes the gate (tried: {tries})"
     names = f": {', '.join(chosen.kept)}" if chosen.kept else ""
     return f"{engine}: {len(chosen.kept)} layers stay in float (tried: {tries}){names}"
 

@@ -101,11 +101,8 @@ def fewest_float_layers(
     if not opens(0):
         names = order()
         refused, count = 0, 1
-        while time.monotonic() < ends and not opens(count):
-            refused = count
-            if count == len(names):
-                break
-            count = min(2 * count, len(names))
+        while refused < len(names) and time.monotonic() < ends and not opens(count):
+            refused, count = count, min(2 * count, len(names))
         while best is not None and count - refused > 1 and time.monotonic() < ends:
             middle = (refused + count) // 2
             if opens(middle):

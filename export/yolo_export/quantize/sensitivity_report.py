@@ -14,6 +14,10 @@ from yolo_export.quantize.sensitivity import LayerNoise
 
 __all__ = ["draw_sensitivity", "sensitivity_rows", "sensitivity_table"]
 
+_BAR = "tab:blue"
+_WIDTHS = {False: 8.0, True: 11.0}
+"""Of a chart without and with gains, in inches."""
+
 
 def sensitivity_rows(rows: Sequence[LayerNoise]) -> list[dict[str, Any]]:
     """The report for JSON, in the order of the graph; None where a figure is infinite or was not measured."""
@@ -57,16 +61,24 @@ def draw_sensitivity(rows: Sequence[LayerNoise], path: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 1.5 + 0.16 * len(rows)), layout="constrained")
+    gains = [row.gain for row in rows]
+    measured = any(gain is not None for gain in gains)
+    figure = Figure(figsize=(_WIDTHS[measured], 1.2 + 0.16 * len(rows)))
+    figure.set_layout_engine("constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    noise, *gained = figure.subplots(1, 1 + measured, sharey=True, squeeze=False)[0]
     places = np.arange(len(rows))
-    finite = [row.own_db for row in rows if np.isfinite(row.own_db)]
-    highest = max(finite, default=0.0)
-    axes.barh(places, [min(row.own_db, highest) for row in rows], label="it alone quantised, at the heads")
-    axes.plot([row.through_db for row in rows], places, "k.", label="all quantised, at its output")
-    axes.set_yticks(places, [row.name for row in rows], fontsize=6)
-    axes.invert_yaxis()
-    axes.set_xlabel("signal to noise, dB (less is worse)")
-    axes.legend(loc="lower right", fontsize=7)
+    highest = max((row.own_db for row in rows if np.isfinite(row.own_db)), default=0.0)
+    noise.barh(
+        places, [min(row.own_db, highest) for row in rows], color=_BAR, label="heads, it alone quantised"
+    )
+    noise.plot([row.through_db for row in rows], places, "k.", label="its output, all quantised")
+    noise.set_yticks(places, [row.name for row in rows], fontsize=6)
+    noise.set_ylim(len(rows) - 0.4, -0.6)
+    noise.set_xlabel("signal to noise, dB (less is worse)")
+    for axes in gained:
+        axes.barh(places, [0.0 if gain is None else gain for gain in gains], color=_BAR)
+        axes.axvline(0, color="k", linewidth=0.8)
+        axes.set_xlabel("gain of the score with the layer in float")
+    figure.legend(loc="outside upper right", ncols=2, fontsize=7)
     figure.savefig(path, dpi=120, format="png")
