@@ -2,8 +2,8 @@
 
     python benchmarks/operators.py MODEL.onnx... [--size 384x640] [--runs 30] [--threads 1]
 
-The operators are those that onnxruntime runs after it has fused and rearranged the graph, so that of a quantised
-network one sees what was left in float. The input is random.
+The operators are those that onnxruntime runs after it has fused and rearranged the graph, so that of a
+quantised network one sees what was left in float. The input is random.
 """
 
 from __future__ import annotations

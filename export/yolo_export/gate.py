@@ -96,8 +96,6 @@ class Gate:
         exact: Bundle,
         compute: str,
         progress: Callable[[str], None] = lambda _: None,
-        *,
-        value_fp32: float | None = None,
     ) -> GateResult:
         """Compare a target with one of float32 weights of the same engine.
 
@@ -106,16 +104,14 @@ class Gate:
             exact: A bundle of the same engine's target with float32 weights alone.
             compute: The arithmetic to judge it in.
             progress: Gets a short line before each long step.
-            value_fp32: The figure of ``exact``, if it was measured before.
         """
         (target,) = judged.targets
         name = f"{target.weights} weights in {target.engine}"
         with ExitStack() as stack:
             right = stack.enter_context(Detector(exact, engine=target.engine, precision="fp32"))
             other = stack.enter_context(Detector(judged, engine=target.engine, precision=compute))
-            if value_fp32 is None:
-                progress(f"measuring float32 in {target.engine} for the gate")
-                value_fp32 = self.yardstick.measure(right)
+            progress(f"measuring float32 in {target.engine} for the gate")
+            value_fp32 = self.yardstick.measure(right)
             progress(f"measuring {name} for the gate")
             value = self.yardstick.measure(other)
             progress(f"timing {name} and float32 in turn")

@@ -149,32 +149,34 @@ def test_named_layers_stay_in_float(
 def test_automatic_float_layers(
     calibrated: Command, tiny_checkpoint: Path, pictures: Path, tmp_path: Path, to: str, engine: str
 ):
-    """With random weights some layers, or all, are needed; what is written passes the gate or nothing is."""
-    given = ["--to", to, "--precision", "int8", "--data", pictures, "--out", "best.edge"]
+    """Forced, for so small a network is no faster in int8."""
+    given = ["--to", to, "--precision", "int8", "--data", pictures, "--force", "--out", "best.edge"]
     done = calibrated(tiny_checkpoint, *given, "--float-layers", "auto", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     assert "trying int8 with 0 layers in float" in done.stderr
-    if done.returncode == 0:
-        assert f"note: {engine}: " in done.stderr
-        assert "layers stay in float" in done.stderr
-        assert not load_bundle(tmp_path / "best.edge").verification[0]["forced"]
-    else:
-        assert done.returncode == 1
-        refused = "no choice of layers in float passes the gate (tried: 0 did not, 1 did not"
-        assert f"{engine}: {refused}" in done.stderr, done.stderr
-        assert not (tmp_path / "best.edge").exists()
+    (note,) = (line for line in done.stderr.splitlines() if line.startswith(f"note: {engine}: "))
+    (row,) = load_bundle(tmp_path / "best.edge").verification
+    kept = row.get("float_layers", [])
+    assert note.startswith(f"note: {engine}: {len(kept)} layers stay in float (tried: 0 ")
+    assert row["agreement_fp32"] - row["agreement"] <= 0.05
+    if kept:
+        assert "0 did not" in note
+        assert note.endswith(", ".join(kept))
 
 
 @pytest.mark.parametrize(
-    ("flags", "text"),
+    ("names", "text"),
     [
-        pytest.param(["--float-layers", "/nowhere"], "has no convolution /nowhere; it has: /", id="unknown"),
-        pytest.param(["--float-layers", ","], "--float-layers names no layers", id="empty"),
+        pytest.param("/nowhere", "has no convolution /nowhere; it has: /", id="unknown"),
+        pytest.param("auto,/nowhere", "has no convolution /nowhere, auto; it has: /", id="auto and another"),
+        pytest.param(",", "--float-layers names no layers", id="empty"),
     ],
 )
 def test_layers_that_cannot_stay_in_float(
-    calibrated: Command, tiny_checkpoint: Path, tmp_path: Path, flags: list[str], text: str
+    calibrated: Command, tiny_checkpoint: Path, pictures: Path, tmp_path: Path, names: str, text: str
 ):
-    done = calibrated(tiny_checkpoint, "--to", "onnx", "--precision", "int8", *flags, cwd=tmp_path)
+    given = ["--to", "onnx", "--precision", "int8", "--data", pictures, "--float-layers", names]
+    done = calibrated(tiny_checkpoint, *given, cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert text in done.stderr
     assert list(tmp_path.iterdir()) == []

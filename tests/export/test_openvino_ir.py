@@ -33,8 +33,8 @@ def test_computed_constants_are_constants(openvino: Any, tiny_bundle: Path) -> N
     model = (tiny_bundle / "model.onnx").read_bytes()
     plain = openvino.Core().read_model(io.BytesIO(model))
     network = read_network(openvino, model)
-    assert {"ShapeOf", "Reshape"} <= kinds(plain)
-    assert not {"ShapeOf", "Reshape"} & kinds(network)
+    assert "ShapeOf" in kinds(plain)
+    assert "ShapeOf" not in kinds(network)
     for size_hw in ((64, 96), (96, 64)):
         for wanted, found in zip(heads(openvino, plain, size_hw), heads(openvino, network, size_hw)):
             np.testing.assert_array_equal(found, wanted)

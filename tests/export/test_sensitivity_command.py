@@ -87,7 +87,7 @@ def test_nothing_is_tried_without_time(
         pytest.param(
             ["--calib", ".", "--names", "a,b"], 2, "--names: only for .onnx files", id="import facts"
         ),
-        pytest.param(["--calib", "."], 1, "names no images", id="empty folder"),
+        pytest.param(["--calib", "."], 1, "holds neither a folder images/ nor images", id="empty folder"),
     ],
 )
 def test_what_is_refused(

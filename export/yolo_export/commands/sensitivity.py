@@ -17,7 +17,6 @@ from yolo_edge.packages import require
 from yolo_export.commands.calibration_arguments import add_calibration, calibration_options
 
 if TYPE_CHECKING:
-    from yolo_edge.bundle import Bundle
     from yolo_export.cli import Steps
     from yolo_export.quantize import LayerNoise
     from yolo_export.targets import Quantization
@@ -150,18 +149,14 @@ def _with_scores(
     progress: Callable[[str], None],
 ) -> tuple[list[LayerNoise], Scores]:
     """The rows with what each layer gains in float, and the network's figures."""
-    from yolo_edge.detector import Detector
     from yolo_export.quantize import with_gains
-
-    def measured(bundle: Bundle, precision: str) -> float:
-        with Detector(bundle, engine=bundle.targets[0].engine, precision=precision) as detector:
-            return yardstick.measure(detector)
+    from yolo_export.yardstick import figure_of
 
     def in_int8(keep_float: tuple[str, ...]) -> float:
-        return measured(trial.quantized(how, keep_float), "int8")
+        return figure_of(yardstick, trial.quantized(how, keep_float), "int8")
 
     progress("measuring float32")
-    fp32 = measured(trial.exact(), "fp32")
+    fp32 = figure_of(yardstick, trial.exact(), "fp32")
     progress("measuring int8")
     int8 = in_int8(())
     return with_gains(rows, in_int8, int8, progress, limit_s=limit_s), Scores(yardstick.figure, fp32, int8)
