@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["DEFAULT_MAX_DROP", "CalibrationOptions", "GateOptions"]
+__all__ = ["DEFAULT_LIMIT_S", "DEFAULT_MAX_DROP", "CalibrationOptions", "GateOptions"]
 
 DEFAULT_MAX_DROP = 0.01
 """Average precision that a precision may lose."""
+
+DEFAULT_LIMIT_S = 600.0
+"""Seconds after which no further choice of layers in float is tried."""
 
 
 @dataclass(frozen=True)

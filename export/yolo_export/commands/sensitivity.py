@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from yolo_edge.commands.import_arguments import add_import_facts, given_import_facts, import_options
 from yolo_edge.packages import require
 from yolo_export.commands.calibration_arguments import add_calibration, calibration_options
+from yolo_export.gate_options import DEFAULT_LIMIT_S
 
 if TYPE_CHECKING:
     from yolo_export.cli import Steps
@@ -58,7 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--limit",
         metavar="SECONDS",
         type=float,
-        help="for --data: no further layer is tried then; the noisiest come first (default: 600)",
+        help="for --data: no further layer is tried then; the noisiest come first "
+        f"(default: {DEFAULT_LIMIT_S:g})",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--chart", metavar="OUT.png", type=Path, help="also draw a chart")
@@ -88,11 +90,13 @@ def run(args: argparse.Namespace, steps: Steps) -> int:
     require("torch", "yolo-export", "pip install torch==2.13.0, then pip install 'yolo-edge[export]'")
     from yolo_export.opening import choose_size, draw_calibration, open_source
     from yolo_export.quantize import draw_sensitivity, layer_noise, sensitivity_rows, sensitivity_table
-    from yolo_export.quantize.float_layers import DEFAULT_LIMIT_S
+    from yolo_export.quantize.sensitivity_report import require_plotting
     from yolo_export.targets import Quantization, create_target
     from yolo_export.trial import Trial
     from yolo_export.yardstick import open_yardstick
 
+    if args.chart is not None:
+        require_plotting()  # here, not after minutes of measuring
     given = given_import_facts(args)
     foreign = args.checkpoint.suffix.lower() == ".onnx"
     if given and not foreign:

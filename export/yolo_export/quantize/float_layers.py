@@ -6,12 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from yolo_export.gate_options import DEFAULT_LIMIT_S
 from yolo_export.quantize.sensitivity import LayerNoise
 
-__all__ = ["DEFAULT_LIMIT_S", "AutomaticResult", "fewest_float_layers", "noisiest_first", "with_gains"]
-
-#: Seconds after which nothing more is tried.
-DEFAULT_LIMIT_S = 600.0
+__all__ = ["AutomaticResult", "fewest_float_layers", "noisiest_first", "with_gains"]
 
 
 @dataclass(frozen=True)
