@@ -32,8 +32,8 @@ class TrainOptions:
     batch: int = 16
     """Images at once."""
     nominal_batch: int = 64
-    """Gradients are gathered until so many images have been seen, whatever ``batch`` is. Fewer make more steps
-    of an epoch, which short trainings profit from."""
+    """Gradients are gathered until so many images have been seen, whatever ``batch`` is. With fewer an epoch
+    has more steps, which short trainings profit from."""
     imgsz: int | None = None
     """Side of the network's input in px; None is what the checkpoint was trained at, else 640."""
     optimiser: str = "sgd"
