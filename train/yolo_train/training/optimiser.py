@@ -89,9 +89,12 @@ class Schedule:
         """Batches that a step is made of, after warm-up."""
         return max(1, round(self.nominal_batch / self.batch))
 
-    def factor(self, epoch: int) -> float:
-        """Learning rate of an epoch, from 0, as a fraction of ``lr0``."""
-        passed = epoch / self.epochs
+    def factor(self, epochs_done: float) -> float:
+        """Learning rate after so many epochs, as a fraction of ``lr0``.
+
+        It falls with every batch, not from epoch to epoch as YOLOv5's: trainings of few epochs end slowly too.
+        """
+        passed = epochs_done / self.epochs
         left = (1 + math.cos(passed * math.pi)) / 2 if self.cosine else 1 - passed
         return left * (1 - self.options.lrf) + self.options.lrf
 
@@ -107,12 +110,11 @@ class Schedule:
             How many batches the next step is made of.
         """
         options, done = self.options, epoch * self.batches + index
-        rate = options.lr0 * self.factor(epoch)
+        rate = options.lr0 * self.factor(done / self.batches)
         if done > self.warmup or not self.warmup:
-            if index == 0 or done == self.warmup + 1:
-                for group in optimiser.param_groups:
-                    group["lr"] = rate
-                    _set_momentum(group, options.momentum)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+                _set_momentum(group, options.momentum)
             return self.accumulated
         share = done / self.warmup
         for group in optimiser.param_groups:
