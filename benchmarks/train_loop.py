@@ -1,14 +1,14 @@
 """What training brings and costs: the loop's own share of the time, and transfer against random weights.
 
     python benchmarks/train_loop.py overhead data.yaml [--cfg v5lite-e] [--imgsz 320] [--out FILE.json]
-    python benchmarks/train_loop.py transfer v5lite-e.pt coco-train64 coco-val64 --names coco.names [--out FILE.json]
+    python benchmarks/train_loop.py transfer v5lite-e.pt coco-train64 coco-val64 --names coco.names
 
-``overhead`` runs epochs without validation and takes the time apart: waiting for images, forward with loss and
-backward, the optimiser with the moving average, and the rest, which is the loop's own.
+``overhead`` runs epochs without validation and takes the time apart: waiting for images, forward with loss
+and backward, the optimiser with the moving average, and the rest, which is the loop's own.
 
-``transfer`` makes a data set of the ten most frequent classes of two YOLO folders, trains a checkpoint on it with
-default settings, and the same network from random weights for as many epochs, and once more with the backbone
-frozen; it compares AP50 and looks which tensors changed.
+``transfer`` makes a data set of the ten most frequent classes of two YOLO folders, trains a checkpoint on it
+with default settings, and the same network from random weights for as many epochs, and once more with the
+backbone frozen; it compares AP50 and looks which tensors changed.
 """
 
 from __future__ import annotations
