@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,13 @@ def resume(folder: Path, given: Mapping[str, Any], progress: Progress, *, plots:
     )
 
 
-def _finish(folder: Path, progress: Progress, work: Any) -> int:
+def _finish(folder: Path, progress: Progress, work: Callable[[], Outcome]) -> int:
     try:
         outcome = work()
+    except (RuntimeError, ValueError, OSError):
+        with suppress(OSError):  # anything in it is worth keeping
+            folder.rmdir()
+        raise
     except KeyboardInterrupt:
         progress.clear()
         if (folder / LAST).exists():

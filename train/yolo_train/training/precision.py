@@ -23,7 +23,7 @@ def choose_precision(wanted: str, network: Network, batch: int, imgsz: int) -> t
 
     Args:
         wanted: ``auto``, ``fp32`` or ``bf16``.
-        network: Left as it was.
+        network: Its numbers are left as they were.
         batch: Images of a trial.
         imgsz: Their side in px.
 
@@ -34,6 +34,7 @@ def choose_precision(wanted: str, network: Network, batch: int, imgsz: int) -> t
         return wanted, "as asked for"
     if not _has_bf16():
         return "fp32", "this CPU has no instructions for bf16"
+    network.train()
     saved = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     images = torch.rand(batch, 3, imgsz, imgsz, generator=torch.Generator().manual_seed(0))
     seconds: dict[str, list[float]] = {"fp32": [], "bf16": []}

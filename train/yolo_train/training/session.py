@@ -333,7 +333,7 @@ class _Session:
 def _classes_and_samples(
     dataset: TrainingDataset, single_class: bool
 ) -> tuple[tuple[str, ...], Sequence[LabelledImage], Sequence[LabelledImage]]:
-    if not single_class:
+    if not single_class or len(dataset.names) == 1:
         return dataset.names, dataset.train, dataset.val
     train, val = (tuple(map(_of_one_class, part)) for part in (dataset.train, dataset.val))
     return _SINGLE_CLASS, train, val

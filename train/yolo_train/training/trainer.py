@@ -108,7 +108,7 @@ class Trainer:
         """
         started = time.perf_counter()
         epoch = self.state.next_epoch
-        box, obj, cls = self._train(epoch, on_batch)
+        box, obj, cls = self.train_epoch(epoch, on_batch)
         trained_s = self.times.total_s
         self._log.validating(epoch)
         validation = self._validator.run(self.state.average.network, self._loss)
@@ -132,8 +132,10 @@ class Trainer:
             loading_s=self.times.loading_s,
         )
 
-    def _train(self, epoch: int, on_batch: Callable[[int, Batch], None] | None) -> tuple[float, float, float]:
-        """One epoch; returns the mean parts of the loss."""
+    def train_epoch(
+        self, epoch: int, on_batch: Callable[[int, Batch], None] | None = None
+    ) -> tuple[float, float, float]:
+        """Trains one epoch, without validation; returns the mean parts of the loss."""
         self.times = times = EpochTimes()
         started = mark = time.perf_counter()
         train_mode(self.state.network, self._frozen)
