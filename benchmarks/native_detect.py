@@ -18,6 +18,7 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 from pairs import describe_machine, paired_ratio, summary
 
 FRAMES = 10
@@ -57,22 +58,27 @@ def main() -> None:
         worker.stdin.close()
         worker.wait()
     native, package = samples["native"][2:], samples["package"][2:]
-    detect = [sample["detect_ms"] for sample in native]
-    bare = [sample["engine_ms"] for sample in native]
-    through_package = [sample["detect_ms"] for sample in package]
+    detect = [sample["detect"] for sample in native]
+    bare = [sample["engine"] for sample in native]
+    through_package = [sample["detect"] for sample in package]
     report = {
         "machine": describe_machine("ncnn", "numpy"),
         "bundle": args.bundle.name,
+        "image": args.image.name,
+        "image_hw": cv2.imread(str(args.image)).shape[:2],
         "imgsz": args.imgsz,
         "threads": args.threads,
         "native_detect_ms": summary(detect),
         "bare_extractor_ms": summary(bare),
         "package_detect_ms": summary(through_package),
+        "letterbox_ms": summary([sample["letterbox"] for sample in native]),
+        "postprocess_ms": summary([sample["postprocess"] for sample in native]),
         "native_over_bare": paired_ratio(detect, bare),
         "package_over_native": paired_ratio(through_package, detect),
     }
     print("machine:", json.dumps(report["machine"]))
-    for name in ("native_detect_ms", "bare_extractor_ms", "package_detect_ms"):
+    print("image:", report["image"], *report["image_hw"])
+    for name in [name for name in report if name.endswith("_ms")]:
         print(f"{name:20} {report[name]['median']:8.3f}  p95 {report[name]['p95']:8.3f}")
     for name in ("native_over_bare", "package_over_native"):
         low, high = report[name]["interval_95"]
@@ -83,8 +89,6 @@ def main() -> None:
 
 def serve(args: argparse.Namespace) -> None:
     """Measures a sample for every line on stdin."""
-    import cv2
-
     from yolo_edge import Detector
 
     image = cv2.imread(str(args.image))
@@ -93,14 +97,16 @@ def serve(args: argparse.Namespace) -> None:
         args.bundle, engine="ncnn", native=native, imgsz=args.imgsz, threads=args.threads
     ) as detector:
         for _ in sys.stdin:
-            detect, engine = [], []
+            runs = []
             for _ in range(FRAMES):
                 started = time.perf_counter()
                 times = detector.detect(image).times
-                detect.append((time.perf_counter() - started) * 1e3)
-                engine.append((times.engine_to_s - times.engine_from_s) * 1e3)
-            sample = {"detect_ms": statistics.median(detect), "engine_ms": statistics.median(engine)}
-            print(json.dumps(sample), flush=True)
+                detect_ms = (time.perf_counter() - started) * 1e3
+                engine_ms = (times.engine_to_s - times.engine_from_s) * 1e3
+                runs.append((detect_ms, engine_ms, times.letterbox_ms, times.postprocess_ms))
+            names = ("detect", "engine", "letterbox", "postprocess")
+            medians = [statistics.median(values) for values in zip(*runs)]
+            print(json.dumps(dict(zip(names, medians))), flush=True)
 
 
 if __name__ == "__main__":

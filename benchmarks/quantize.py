@@ -25,6 +25,7 @@ from yolo_edge.datasets import open_dataset
 from yolo_edge.packages import require_openvino
 from yolo_edge.val import evaluate
 from yolo_export.export import export_bundle
+from yolo_export.openvino_ir import save_network
 from yolo_export.quantize import Calibration, open_calibration, quantize_onnx, quantize_openvino
 
 
@@ -99,9 +100,7 @@ def write_int8(place: Path, engine: str, method: str, calibration: Calibration) 
         (place / "model.int8.onnx").write_bytes(data)
         return {"model": "model.int8.onnx"}
     model = quantize_openvino(plain, calibration)
-    require_openvino("the benchmark", "").save_model(
-        model, str(place / "model.int8.xml"), compress_to_fp16=False
-    )
+    save_network(require_openvino("the benchmark", ""), model, place / "model.int8.xml", half=False)
     return {"model": "model.int8.xml", "weights": "model.int8.bin"}
 
 

@@ -43,12 +43,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="where the JSON goes")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "yolo_edge.cli", "tune", args.bundle]
+        command = [sys.executable, "-m", "yolo_edge.cli", "tune", args.bundle, "--objective", "latency"]
         command += ["--budget", args.budget, "--json", "-", "--quiet"]
         environment = {**os.environ, FOLDER_VARIABLE: folder}
         done = subprocess.run(list(map(str, command)), env=environment, stdout=subprocess.PIPE, check=True)
     tuned = json.loads(done.stdout)
-    report = measure(args.bundle, Candidate(**tuned["rows"][0]["candidate"]), args.rounds)
+    report = measure(args.bundle, Candidate(**tuned["tunings"][0]["rows"][0]["candidate"]), args.rounds)
     report["machine"] = describe_machine("onnxruntime", "ncnn", "openvino", "mnn")
     report["tune"] = tuned
     if args.out:

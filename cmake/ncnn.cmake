@@ -131,6 +131,8 @@ function(build_ncnn source)
     if(NOT EXISTS "${place}/built")
         message(STATUS "Building ncnn ${version} into ${place}, once; this takes some minutes")
         set(work "${place}.build")
+        # Of a build that was interrupted, compiled objects are good; the tools that it names may be gone.
+        file(REMOVE "${work}/CMakeCache.txt")
         foreach(step "-S;${source};-B;${work};-G;${CMAKE_GENERATOR};-DCMAKE_INSTALL_PREFIX=${place};${options}"
                      "--build;${work};--parallel" "--install;${work};--strip")
             execute_process(COMMAND "${CMAKE_COMMAND}" ${step} RESULT_VARIABLE failed

@@ -1,6 +1,6 @@
 """The command ``yolo-export``. torch is not imported before the arguments are known to be right.
 
-A first word ``info`` is the subcommand; a checkpoint of that name is given as ``./info``.
+A first word ``info`` or ``sensitivity`` is the subcommand; a checkpoint of that name is given as ``./info``.
 """
 
 from __future__ import annotations
@@ -10,12 +10,18 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from yolo_edge.commands.arguments import split_list
 from yolo_edge.commands.import_arguments import add_import_facts, given_import_facts, import_options
 from yolo_edge.packages import require
+from yolo_export.commands.calibration_arguments import (
+    add_calibration,
+    calibration_options,
+    given_calibration,
+)
 from yolo_export.gate_options import DEFAULT_MAX_DROP, CalibrationOptions, GateOptions
 
 if TYPE_CHECKING:
@@ -30,6 +36,7 @@ examples:
   yolo-export --cfg yolov5s                      an untrained network, for measuring
   yolo-export --to ncnn other.onnx --names coco.names    exported by another tool, to another engine
   yolo-export info best.pt                       its layers, what they cost, anchors and names
+  yolo-export sensitivity best.pt --calib DIR    what each layer loses in int8
 
 A bundle of the same checkpoint that is already there keeps its other targets. Every target is run in its
 real engine and compared with the checkpoint before anything is replaced.
@@ -41,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["info"]:
         return _info(words[1:])
+    if words[:1] == ["sensitivity"]:
+        return _sensitivity(words[1:])
     args = _export_parser().parse_args(words)
     steps = Steps(sys.stderr, quiet=args.quiet)
     return _guarded(lambda: _export(args, steps), steps, verbose=args.verbose)
@@ -98,20 +107,13 @@ def _export_parser() -> argparse.ArgumentParser:
         help="replace a bundle of another model, or a damaged one; write what the gate refuses",
     )
     quantise = parser.add_argument_group("int8")
+    add_calibration(quantise)
     quantise.add_argument(
-        "--calib",
-        metavar="DIR|LIST",
-        type=Path,
-        help="images that the ranges of the maps are measured on, such as some of the training's: a folder, "
-        "a dataset's folder or YAML, or a text file that names an image in each line",
+        "--float-layers",
+        metavar="auto|LIST",
+        help="convolutions that stay in float: names, separated by commas, as yolo-export sensitivity lists "
+        "them; auto finds the fewest with which the gate opens (default: none)",
     )
-    quantise.add_argument(
-        "--calib-method",
-        metavar="NAME",
-        help="how a range follows from the values; an unknown name lists them (not for openvino)",
-    )
-    quantise.add_argument("--calib-count", metavar="N", type=int, help="images that are drawn")
-    quantise.add_argument("--seed", metavar="N", type=int, help="another seed draws other images")
     gate = parser.add_argument_group(
         "gate", "int8 and fp16 weights are compared with float32 in the engine before anything is written"
     )
@@ -145,6 +147,20 @@ def _info(words: list[str]) -> int:
     info.add_arguments(parser)
     args = parser.parse_args(words)
     return _guarded(lambda: info.run(args), Steps(sys.stderr, quiet=True), verbose=args.verbose)
+
+
+def _sensitivity(words: list[str]) -> int:
+    from yolo_export.commands import sensitivity
+
+    parser = argparse.ArgumentParser(
+        prog="yolo-export sensitivity",
+        description="Measures what each convolution loses when it is quantised to int8 for onnxruntime: the "
+        "signal-to-noise ratio of the heads when it alone is, and that of its output when all are.",
+    )
+    sensitivity.add_arguments(parser)
+    args = parser.parse_args(words)
+    steps = Steps(sys.stderr, quiet=args.quiet)
+    return _guarded(lambda: sensitivity.run(args, steps), steps, verbose=args.verbose)
 
 
 def _guarded(work: Callable[[], int], steps: Steps, *, verbose: bool) -> int:
@@ -270,20 +286,17 @@ def _calibration_options(args: argparse.Namespace, precisions: list[str]) -> Cal
     Raises:
         ValueError: It is missing, or not needed.
     """
-    given = {
-        "--calib": args.calib,
-        "--calib-method": args.calib_method,
-        "--calib-count": args.calib_count,
-        "--seed": args.seed,
-    }
-    flags = [flag for flag, value in given.items() if value is not None]
     if "int8" not in precisions:
+        flags = given_calibration(args) + ([] if args.float_layers is None else ["--float-layers"])
         if flags:
             raise ValueError(f"{', '.join(flags)}: for int8 weights, which --precision does not name")
         return None
     if args.calib is None:
         raise ValueError("int8 weights need images to calibrate with, some of the training's: --calib DIR")
-    return CalibrationOptions(args.calib, args.calib_method, args.calib_count, args.seed)
+    names = tuple(name for name in split_list(args.float_layers or "") or [] if name)
+    if args.float_layers is not None and not names:
+        raise ValueError("--float-layers names no layers; give auto, or names separated by commas")
+    return replace(calibration_options(args), float_layers="auto" if names == ("auto",) else names)
 
 
 def _table(report: ExportReport) -> str:

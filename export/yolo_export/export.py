@@ -7,13 +7,12 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from yolo_edge import __version__
 from yolo_edge.bundle import (
     GOLDEN,
     MANIFEST,
-    SCHEMA,
     Bundle,
     ModelInput,
     is_bundle,
@@ -25,18 +24,18 @@ from yolo_edge.bundle import (
 from yolo_edge.bundle import Target as BundleTarget
 from yolo_edge.errors import BundleError
 from yolo_edge.importing import ImportOptions
-from yolo_edge.options import DEFAULT_SIZE, validate_size
 from yolo_edge.staging import Staging, bundle_place
-from yolo_export.checkpoint import read_checkpoint
+from yolo_export.automatic import choose_float_layers
 from yolo_export.errors import ExportError, GateError
 from yolo_export.expected import make_golden
-from yolo_export.foreign import open_foreign
 from yolo_export.gate import Gate
 from yolo_export.gate_options import CalibrationOptions, GateOptions
-from yolo_export.quantize import DEFAULT_METHOD, Calibration, open_calibration
-from yolo_export.quantize.ranges import check_method
-from yolo_export.source import SizeHW, Source
+from yolo_export.manifest import make_manifest
+from yolo_export.opening import choose_size, draw_calibration, open_source
+from yolo_export.quantize import AutomaticResult, Calibration
+from yolo_export.source import Source
 from yolo_export.targets import Quantization, Target, create_target
+from yolo_export.trial import Trial
 from yolo_export.verify import Verification, expected_results, verify_target
 from yolo_export.yardstick import Unlabelled, open_yardstick
 
@@ -114,9 +113,9 @@ def export_bundle(
     place = bundle_place(source if isinstance(source, Path) else source.path, out)
     with Staging(place) as staging:
         if isinstance(source, Path):
-            source = _open(source, size_hw, import_options, progress)
+            source = open_source(source, size_hw, import_options, progress)
         old = _bundle_to_extend(place, source, force)
-        size_hw, notes = _choose_size(size_hw, source, old)
+        size_hw, notes = choose_size(size_hw, source, old)
         model_input = source.model_input(size_hw)
 
         intermediate = source.intermediate(opset)
@@ -126,13 +125,31 @@ def export_bundle(
             calibration if "int8" in precisions else None, gate or GateOptions(), force, source, model_input
         )
 
+        float_layers: dict[str, tuple[str, ...]] = {}
+        if calibration is not None and quantization is not None and judge is not None:
+            for converter, weights in wanted:
+                if weights != "int8":
+                    continue
+                float_layers[converter.engine] = quantization.keep_float
+                if calibration.float_layers == "auto":
+                    with TemporaryDirectory() as workshop:
+                        trial = Trial(converter, source, model_input, intermediate, opset, Path(workshop))
+                        chosen = choose_float_layers(trial, quantization, judge, progress)
+                    float_layers[converter.engine] = chosen.kept
+                    if not chosen.passed and not force:
+                        raise GateError(f"{_what_was_chosen(converter.engine, chosen)}; nothing was replaced")
+                    notes.append(_what_was_chosen(converter.engine, chosen))
+
         def convert(converter: Target, weights: str) -> dict[str, Any]:
+            how = quantization if weights == "int8" else None
+            if how is not None:
+                how = replace(how, keep_float=float_layers[converter.engine])
             result = converter.convert(
                 source,
                 staging.folder,
                 size_hw=size_hw,
                 weights=weights,
-                quantization=quantization if weights == "int8" else None,
+                quantization=how,
                 opset=opset,
                 progress=progress,
                 intermediate=intermediate,
@@ -148,7 +165,7 @@ def export_bundle(
             convert(converter, "fp32") for converter in _lacking_fp32(wanted, kinds, old) if judge is not None
         ]
 
-        manifest = _manifest(source, model_input, versions)
+        manifest = make_manifest(source, model_input, versions)
         if old is not None:
             _keep_other_targets(old, staging.folder, kinds, manifest)
         manifest["targets"] += entries
@@ -160,7 +177,9 @@ def export_bundle(
         verifications = []
         for engine, weights in kinds:
             progress(f"verifying {weights} weights in {engine}")
-            verifications.append(verify_target(staging.folder, engine, weights, expected, source.kind))
+            row = verify_target(staging.folder, engine, weights, expected, source.kind)
+            in_float = float_layers[engine] if weights == "int8" else ()
+            verifications.append(replace(row, float_layers=in_float))
         if judge is not None:
             verifications = _judged(staging.folder, judge, manifest, scratch, verifications, progress)
         manifest["verification"] += [row.to_dict() for row in verifications]
@@ -185,20 +204,24 @@ def _quantization_and_gate(
     yardstick = open_yardstick(gate.data, source, model_input) if gate.data is not None else None
     quantization = None
     if calibration is not None:
-        method = calibration.method or DEFAULT_METHOD
-        check_method(method)
-        given = {"count": calibration.count, "seed": calibration.seed}
-        drawn = open_calibration(
-            calibration.data,
-            model_input,
-            fixed_hw=source.fixed_hw,
-            **{name: value for name, value in given.items() if value is not None},
-        )
+        drawn, method = draw_calibration(calibration, source, model_input)
         if yardstick is None:
             drawn, held_out = _held_out(drawn)
             yardstick = Unlabelled(held_out, source, model_input)
-        quantization = Quantization(drawn, method)
+        named = () if calibration.float_layers == "auto" else calibration.float_layers
+        quantization = Quantization(drawn, method, named)
     return quantization, Gate(yardstick, gate.max_drop, force) if yardstick is not None else None
+
+
+def _what_was_chosen(engine: str, chosen: AutomaticResult) -> str:
+    """The automatic mode's choice, for the user."""
+    tries = ", ".join(
+        f"{count} {'passed' if passed else 'did not'}" for count, passed in chosen.tried.items()
+    )
+    if not chosen.passed:
+        return f"{engine}: no choice of layers in float passes the gate (tried: {tries})"
+    names = f": {', '.join(chosen.kept)}" if chosen.kept else ""
+    return f"{engine}: {len(chosen.kept)} layers stay in float (tried: {tries}){names}"
 
 
 def _held_out(calibration: Calibration) -> tuple[Calibration, tuple[Path, ...]]:
@@ -258,8 +281,8 @@ def _judged(
     judged = []
     for row in verifications:
         if row.weights != "fp32":
-            target, exact = targets[row.engine, row.weights], targets[row.engine, "fp32"]
-            row = replace(row, gate=judge.measure(bundle, target, exact, row.compute, progress))
+            target, exact = (bundle.only(targets[row.engine, each]) for each in (row.weights, "fp32"))
+            row = replace(row, gate=judge.measure(target, exact, row.compute, progress))
         judged.append(row)
     judge.decide([row.gate for row in judged if row.gate is not None])
     for entry in scratch:
@@ -275,18 +298,6 @@ def _kind_of(target: BundleTarget) -> tuple[str, str]:
 def _kind(entry: dict[str, Any]) -> tuple[str, str]:
     """What tells the targets of a bundle apart, and the rows of its verification."""
     return str(entry.get("engine")), str(entry.get("weights"))
-
-
-def _open(
-    path: Path, size_hw: SizeHW | None, options: ImportOptions | None, progress: Callable[[str], None]
-) -> Source:
-    if path.suffix.lower() == ".onnx":
-        progress(f"looking at {path}")
-        return open_foreign(path, replace(options or ImportOptions(), size_hw=size_hw))
-    if options is not None and options != ImportOptions(size_hw=options.size_hw):
-        raise ValueError(f"import options are for .onnx files; the checkpoint {path} says it itself")
-    progress(f"reading {path}")
-    return read_checkpoint(path)
 
 
 def _bundle_to_extend(place: Path, source: Source, force: bool) -> Bundle | None:
@@ -322,50 +333,6 @@ def _difference(old: Bundle, source: Source) -> str:
     if [head.stride for head in old.heads] != list(source.strides):
         return "has its heads in another order"
     return ""
-
-
-def _choose_size(given: SizeHW | None, source: Source, old: Bundle | None) -> tuple[SizeHW, list[str]]:
-    stride = max(source.strides)
-    if source.fixed_hw is not None:
-        return source.fixed_hw, []
-    if given is not None:
-        validate_size(given, stride)
-        return given, []
-    if old is not None:
-        return old.input.size_hw, []
-    if source.size_hw is not None:
-        return source.size_hw, []
-    side = -(-DEFAULT_SIZE // stride) * stride
-    return (side, side), [
-        f"the {source.kind} does not say its image size; {side} was taken (--imgsz sets it)"
-    ]
-
-
-def _manifest(source: Source, model_input: ModelInput, versions: dict[str, str]) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "requires": [],
-        "model": {"family": source.family, "task": "detect", "names": list(source.names)},
-        "input": {
-            "channels": model_input.channels,
-            "mean": list(model_input.mean),
-            "scale": list(model_input.scale),
-            "pad_value": model_input.pad_value,
-            "letterbox": model_input.letterbox,
-            "size_hw": list(model_input.size_hw),
-            "stride": model_input.stride,
-        },
-        "heads": [
-            {"stride": stride, "anchors_px": [list(anchor) for anchor in anchors]}
-            for stride, anchors in zip(source.strides, source.anchors_px)
-        ],
-        "targets": [],
-        "provenance": {
-            **source.provenance,
-            "versions": {"yolo_edge": __version__, **versions},
-        },
-        "verification": [],
-    }
 
 
 def _keep_other_targets(

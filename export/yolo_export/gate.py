@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from yolo_edge.bundle import Bundle, Target
+from yolo_edge.bundle import Bundle
 from yolo_edge.detector import Detector
 from yolo_edge.inference.base import FloatArray
 from yolo_edge.table import format_table
@@ -92,34 +92,31 @@ class Gate:
 
     def measure(
         self,
-        bundle: Bundle,
-        target: Target,
-        exact: Target,
+        judged: Bundle,
+        exact: Bundle,
         compute: str,
         progress: Callable[[str], None] = lambda _: None,
     ) -> GateResult:
         """Compare a target with one of float32 weights of the same engine.
 
         Args:
-            bundle: What holds both.
-            target: What is to be judged.
-            exact: With float32 weights.
+            judged: A bundle of what is to be judged alone.
+            exact: A bundle of the same engine's target with float32 weights alone.
             compute: The arithmetic to judge it in.
             progress: Gets a short line before each long step.
         """
+        (target,) = judged.targets
         name = f"{target.weights} weights in {target.engine}"
         with ExitStack() as stack:
-            right = stack.enter_context(Detector(bundle.only(exact), engine=exact.engine, precision="fp32"))
-            judged = stack.enter_context(
-                Detector(bundle.only(target), engine=target.engine, precision=compute)
-            )
+            right = stack.enter_context(Detector(exact, engine=target.engine, precision="fp32"))
+            other = stack.enter_context(Detector(judged, engine=target.engine, precision=compute))
             progress(f"measuring float32 in {target.engine} for the gate")
             value_fp32 = self.yardstick.measure(right)
             progress(f"measuring {name} for the gate")
-            value = self.yardstick.measure(judged)
+            value = self.yardstick.measure(other)
             progress(f"timing {name} and float32 in turn")
             tensor = right.letterboxed(self.yardstick.first_image())
-            ratios = sorted(_paired_ratios(judged, right, tensor))
+            ratios = sorted(_paired_ratios(other, right, tensor))
         return GateResult(
             engine=target.engine,
             weights=target.weights,

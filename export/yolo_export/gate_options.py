@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-__all__ = ["DEFAULT_MAX_DROP", "CalibrationOptions", "GateOptions"]
+__all__ = ["DEFAULT_LIMIT_S", "DEFAULT_MAX_DROP", "CalibrationOptions", "GateOptions"]
 
 DEFAULT_MAX_DROP = 0.01
 """Average precision that a precision may lose."""
+
+DEFAULT_LIMIT_S = 600.0
+"""Seconds after which no further choice of layers in float is tried."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class CalibrationOptions:
     """Images that are drawn."""
     seed: int | None = None
     """Another seed, other images."""
+    float_layers: tuple[str, ...] | Literal["auto"] = ()
+    """Names of convolutions that stay in float; ``auto`` finds the fewest with which the gate opens."""
 
 
 @dataclass(frozen=True)

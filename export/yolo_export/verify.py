@@ -49,6 +49,8 @@ class Verification:
     """What its gate measured."""
     forced: bool = False
     """Whether it is written although it did not pass."""
+    float_layers: tuple[str, ...] = ()
+    """Convolutions of an int8 target that stayed in float."""
 
     def to_dict(self) -> dict[str, Any]:
         """A row of the bundle's ``verification``; times are left out, for they are not the board's."""
@@ -59,6 +61,7 @@ class Verification:
             "max_head_error": float(f"{self.max_head_error:.3g}"),
             **({"mean_head_error": float(f"{self.mean_head_error:.3g}")} if self.weights == "int8" else {}),
             "box_agreement": round(self.box_agreement, 4),
+            **({"float_layers": list(self.float_layers)} if self.float_layers else {}),
             **(self.gate.to_dict(self.forced) if self.gate is not None else {}),
         }
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from yolo_edge import reference
 from yolo_edge.agreement import SAME_CORNERS_PX
-from yolo_edge.bundle import ModelInput
+from yolo_edge.bundle import Bundle, ModelInput
 from yolo_edge.datasets.dataset import Dataset, open_dataset
 from yolo_edge.datasets.yolo_format import images_of_folder, label_path
 from yolo_edge.detections import Detections
@@ -25,7 +25,7 @@ from yolo_export.errors import GateError
 from yolo_export.expected import letterboxed_for
 from yolo_export.source import Source
 
-__all__ = ["Labelled", "Unlabelled", "Yardstick", "open_yardstick"]
+__all__ = ["Labelled", "Unlabelled", "Yardstick", "figure_of", "open_yardstick"]
 
 _MAX_LOST_AGREEMENT = 0.05
 """Share of boxes that may be lost or invented where there are no labels; a drop of AP has another scale."""
@@ -177,6 +177,19 @@ def open_yardstick(data: Path, source: Source, model_input: ModelInput) -> Yards
         if not any(label_path(image).is_file() for image in images):
             return Unlabelled(images, source, model_input)
     return Labelled(open_dataset(data, list(source.names)))
+
+
+def figure_of(yardstick: Yardstick, bundle: Bundle, precision: str) -> float:
+    """The figure of a bundle with one target.
+
+    Args:
+        yardstick: What measures.
+        bundle: With that target alone.
+        precision: The arithmetic to run in.
+    """
+    (target,) = bundle.targets
+    with Detector(bundle, engine=target.engine, precision=precision) as detector:
+        return yardstick.measure(detector)
 
 
 def _known(ones: Detections, others: Detections) -> int:

@@ -16,9 +16,9 @@ class CaptureOptions:
     """
 
     size_wh: tuple[int, int] | None = None
-    """Width and height asked of ``camN`` and ``rpicam:``; None takes the driver's own."""
+    """Width and height asked of ``camN``, ``rpicam:`` and ``demo``; None takes the driver's own."""
     fps: float | None = None
-    """Frames per second asked of ``camN`` and ``rpicam:``; None takes the driver's own."""
+    """Frames per second asked of ``camN``, ``rpicam:`` and ``demo``; None takes the driver's own."""
     pixel_format: str | None = None
     """FOURCC asked of ``camN``: MJPG takes less of the USB, YUYV needs no decoding; None is the driver's."""
     rtsp_transport: str = "tcp"

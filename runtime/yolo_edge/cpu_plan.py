@@ -70,6 +70,24 @@ def plan_cpus(
     )
 
 
+def workers_for_files(plan: CpuPlan, *, shares_workers: bool) -> int:
+    """How many engines compute the frames of files fastest where nobody said how many.
+
+    Files are read, letterboxed and written while the engine computes. Where it has every CPU that takes time
+    from one of its threads, and the others wait for that one. Of two engines on half of the CPUs each, one
+    goes on meanwhile.
+
+    Args:
+        plan: What one engine would get.
+        shares_workers: Whether engines with several threads have to share their CPUs, see
+            :class:`~yolo_edge.engines.base.Engine`.
+    """
+    every_cpu = plan.engine_cpus == plan.topology.allowed
+    if not every_cpu or plan.threads < 2 or (shares_workers and plan.threads > 2):
+        return 1
+    return 2
+
+
 def plan_workers(plan: CpuPlan, workers: int, threads: int | None = None) -> list[CpuPlan]:
     """Divides the engine's CPUs among several engines.
 

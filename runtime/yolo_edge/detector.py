@@ -22,6 +22,7 @@ from yolo_edge.engines.base import SLOTS, WEIGHTS_TOLERANCE
 from yolo_edge.errors import BundleError
 from yolo_edge.inference import Choice, Inference, InferenceOptions, create_inference
 from yolo_edge.inference.base import FloatArray, Image, letterbox_of
+from yolo_edge.model_selection import find_model
 from yolo_edge.options import ClassSelection, DetectOptions, resolve_classes, validate_size
 
 Size = Union[int, tuple[int, int]]
@@ -36,7 +37,8 @@ class Detector:
     """Detects objects in images with a bundle. Heavy; make one and share it between threads.
 
     Args:
-        bundle: A bundle folder, or one already read.
+        bundle: A bundle folder, or one already read; None takes the one that ``yolo-edge run`` would take:
+            $YOLO_EDGE_MODEL, else the only ``*.edge`` of the working folder, else the package's own.
         engine: One of :func:`~yolo_edge.engines.engine_names`, or ``auto``, the usually fastest that is
             installed.
         threads: Threads of one inference; None takes one for each CPU of the set it is bound to.
@@ -70,7 +72,7 @@ class Detector:
 
     def __init__(
         self,
-        bundle: Bundle | str | os.PathLike[str],
+        bundle: Bundle | str | os.PathLike[str] | None = None,
         *,
         engine: str = "auto",
         threads: int | None = None,
@@ -81,7 +83,9 @@ class Detector:
         letterbox: LetterboxMode | None = None,
         native: bool | None = None,
     ) -> None:
-        self.bundle = bundle if isinstance(bundle, Bundle) else load_bundle(Path(bundle))
+        if not isinstance(bundle, Bundle):
+            bundle = load_bundle(Path(bundle) if bundle is not None else find_model(None))
+        self.bundle = bundle
         model_input = self.bundle.input
         self.size_hw = _size_hw(imgsz) if imgsz is not None else model_input.size_hw
         validate_size(self.size_hw, model_input.stride)
@@ -123,7 +127,7 @@ class Detector:
     @property
     def holds_gil(self) -> bool:
         """Whether no other Python thread runs while this one computes."""
-        return not self.native and engine_class(self.engine).holds_gil
+        return not self.native and engine_class(self.engine).holds_gil()
 
     @property
     def inference(self) -> Inference[Any]:

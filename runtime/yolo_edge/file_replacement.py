@@ -9,9 +9,15 @@ from pathlib import Path
 def replace_file(path: Path, data: bytes) -> None:
     """Writes beside the file and moves into place, so that the old one stays whole until the new one is.
 
+    What is no file, such as ``/dev/null`` or a pipe, is written to and stays what it is; so does a link.
+
     Raises:
         OSError: It cannot be written; what was there is still there, and nothing is left beside it.
     """
+    if path.exists() and not path.is_file():
+        path.write_bytes(data)
+        return
+    path = path.resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with temporary.open("wb") as file:
         try:

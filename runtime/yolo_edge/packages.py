@@ -42,6 +42,11 @@ def require_matplotlib(purpose: str) -> ModuleType:
     return require("matplotlib", purpose, "pip install 'yolo-edge[plot]'")
 
 
+def require_av(purpose: str) -> ModuleType:
+    """Imports PyAV."""
+    return require("av", purpose, "pip install 'yolo-edge[stream]' (or pip install av)")
+
+
 def require_openvino(purpose: str, install: str) -> ModuleType:
     """Imports OpenVINO without its telemetry.
 

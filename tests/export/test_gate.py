@@ -113,7 +113,7 @@ def test_agreement_without_labels(
         assert yardstick.measure(detector) == 1.0
     exact, other = damaged.targets
     gate = Gate(yardstick)
-    result = gate.measure(damaged, other, exact, "int8")
+    result = gate.measure(damaged.only(other), damaged.only(exact), "int8")
     assert result.value_fp32 == 1.0
     assert result.value < 0.9
     assert result.speed_interval[0] <= result.speed_ratio <= result.speed_interval[1]
@@ -148,7 +148,7 @@ def test_average_precision_with_labels(
     yardstick = open_yardstick(data, read_checkpoint(tiny_checkpoint), damaged.input)
     assert isinstance(yardstick, Labelled)
     exact, other = damaged.targets
-    result = Gate(yardstick, max_drop=0.05).measure(damaged, other, exact, "int8")
+    result = Gate(yardstick, max_drop=0.05).measure(damaged.only(other), damaged.only(exact), "int8")
     assert result.figure == "ap"
     assert result.value_fp32 > 0.3
     assert result.refusals[0].startswith("AP@[.50:.95] drops by 0.")

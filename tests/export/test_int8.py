@@ -9,6 +9,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import onnx
 import pytest
 
 from yolo_edge import Detector
@@ -111,3 +112,77 @@ def test_what_cannot_be_calibrated(
     assert text in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def calibrated(
+    yolo_export: Command, tiny_checkpoint: Path, pictures: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the command with calibration images and one cache folder."""
+    cache = tmp_path_factory.mktemp("cache")
+
+    def run(*words: object, cwd: Path) -> subprocess.CompletedProcess[str]:
+        flags = ["--calib", pictures, "--calib-count", 2, "--imgsz", 128]
+        return yolo_export(*words, *flags, cwd=cwd, XDG_CACHE_HOME=str(cache))
+
+    return run
+
+
+def test_named_layers_stay_in_float(
+    calibrated: Command, tiny_checkpoint: Path, pictures: Path, tmp_path: Path
+):
+    report = calibrated("sensitivity", tiny_checkpoint, "--json", "--quiet", cwd=tmp_path)
+    names = [layer["name"] for layer in json.loads(report.stdout)["layers"]][1:3]
+    given = ["--to", "onnx", "--precision", "int8", "--data", pictures, "--force", "--out", "best.edge"]
+    done = calibrated(tiny_checkpoint, *given, "--float-layers", ",".join(names), cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (row,) = load_bundle(tmp_path / "best.edge").verification
+    assert row["float_layers"] == names
+    graph = onnx.load(str(tmp_path / "best.edge" / "model.int8.onnx")).graph
+    floats = {each.name for each in graph.initializer if each.data_type == onnx.TensorProto.FLOAT}
+    assert {node.name for node in graph.node if node.op_type == "Conv" and node.input[1] in floats} == set(
+        names
+    )
+
+
+@pytest.mark.parametrize(("to", "engine"), [("onnx", "onnxruntime"), ("openvino", "openvino")])
+def test_automatic_float_layers(
+    calibrated: Command, tiny_checkpoint: Path, pictures: Path, tmp_path: Path, to: str, engine: str
+):
+    """Forced, for so small a network is no faster in int8."""
+    given = ["--to", to, "--precision", "int8", "--data", pictures, "--force", "--out", "best.edge"]
+    done = calibrated(tiny_checkpoint, *given, "--float-layers", "auto", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "trying int8 with 0 layers in float" in done.stderr
+    (note,) = (line for line in done.stderr.splitlines() if line.startswith(f"note: {engine}: "))
+    (row,) = load_bundle(tmp_path / "best.edge").verification
+    kept = row.get("float_layers", [])
+    assert note.startswith(f"note: {engine}: {len(kept)} layers stay in float (tried: 0 ")
+    assert row["agreement_fp32"] - row["agreement"] <= 0.05
+    if kept:
+        assert "0 did not" in note
+        assert note.endswith(", ".join(kept))
+
+
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        pytest.param("/nowhere", "has no convolution /nowhere; it has: /", id="unknown"),
+        pytest.param("auto,/nowhere", "has no convolution /nowhere, auto; it has: /", id="auto and another"),
+        pytest.param(",", "--float-layers names no layers", id="empty"),
+    ],
+)
+def test_layers_that_cannot_stay_in_float(
+    calibrated: Command, tiny_checkpoint: Path, pictures: Path, tmp_path: Path, names: str, text: str
+):
+    given = ["--to", "onnx", "--precision", "int8", "--data", pictures, "--float-layers", names]
+    done = calibrated(tiny_checkpoint, *given, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert text in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_float_layers_are_for_int8(yolo_export: Command, tiny_checkpoint: Path, tmp_path: Path):
+    done = yolo_export(tiny_checkpoint, "--float-layers", "auto", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "--float-layers: for int8 weights, which --precision does not name" in done.stderr

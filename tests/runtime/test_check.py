@@ -119,4 +119,4 @@ def test_info(tiny_bundle: Path, yolo_edge: Command, tmp_path: Path) -> None:
     assert report["bundle"]["names"] == ["cat", "dog", "bird"]
     alone = yolo_edge("info", cwd=tmp_path)
     assert alone.returncode == 0
-    assert "no model: give --model" in alone.stdout
+    assert "model: the one that comes with yolo-edge" in alone.stdout

@@ -13,7 +13,7 @@ from runtimes import RUNTIMES, runtime_options
 
 from yolo_edge import Detector
 from yolo_edge._core import CpuSet, CpuTopology
-from yolo_edge.cpu_plan import plan_cpus, plan_workers
+from yolo_edge.cpu_plan import plan_cpus, plan_workers, workers_for_files
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 ALLOWED = sorted(os.sched_getaffinity(0))
@@ -45,6 +45,24 @@ def test_defaults_on_known_machines(
 ) -> None:
     plan = plan_cpus(topology=CpuTopology.read(make(tmp_path), allowed=CpuSet("0-1023")))
     assert (str(plan.engine_cpus), plan.threads, str(plan.other_cpus)) == expected
+
+
+@pytest.mark.parametrize(
+    ("make", "allowed", "shares_workers", "workers"),
+    [
+        pytest.param(sysfs.raspberry_pi_4, "0-3", False, 2, id="every CPU"),
+        pytest.param(sysfs.raspberry_pi_4, "0-3", True, 1, id="every CPU, one pool of threads"),
+        pytest.param(sysfs.raspberry_pi_4, "2-3", True, 2, id="two CPUs, a thread each needs no pool"),
+        pytest.param(sysfs.raspberry_pi_4, "3", False, 1, id="one CPU"),
+        pytest.param(sysfs.rk3588, "0-7", False, 1, id="little cores are left"),
+        pytest.param(sysfs.rk3588, "0-3", False, 2, id="only little cores"),
+    ],
+)
+def test_files_take_two_engines_where_one_would_have_every_cpu(
+    tmp_path: Path, make: Callable[[Path], Path], allowed: str, shares_workers: bool, workers: int
+) -> None:
+    plan = plan_cpus(topology=CpuTopology.read(make(tmp_path), allowed=CpuSet(allowed)))
+    assert workers_for_files(plan, shares_workers=shares_workers) == workers
 
 
 @pytest.mark.parametrize(

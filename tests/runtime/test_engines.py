@@ -94,6 +94,23 @@ def test_a_tensor_that_the_file_lacks(tiny_bundle: Path, name: str) -> None:
         create_engine(other, bundle.open_files(target), EngineOptions())
 
 
+@pytest.mark.parametrize(
+    ("version", "holds"),
+    [
+        pytest.param("1.0.20240820", True, id="older than what is known"),
+        pytest.param("1.0.20261020", False, id="known"),
+        pytest.param("1.0.20270101", False, id="newer"),
+        pytest.param(None, False, id="not installed"),
+    ],
+)
+def test_which_ncnn_lets_python_run(
+    monkeypatch: pytest.MonkeyPatch, version: str | None, holds: bool
+) -> None:
+    kind = engine_class("ncnn")
+    monkeypatch.setattr(kind, "version", classmethod(lambda cls: version))
+    assert kind.holds_gil() == holds
+
+
 def test_fp32_means_fp32_in_ncnn(tiny_bundle: Path) -> None:
     bundle = load_bundle(tiny_bundle)
     target = select_target(bundle, "ncnn")

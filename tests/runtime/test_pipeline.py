@@ -24,7 +24,7 @@ from yolo_edge.pipeline import RunStatistics, run
 from yolo_edge.progress import Progress
 from yolo_edge.scene import draw_scene
 from yolo_edge.sinks import Sink
-from yolo_edge.sources import FailedFrame, Frame, open_sources
+from yolo_edge.sources import CaptureOptions, FailedFrame, Frame, open_sources
 
 IMAGES = [draw_scene((90, 160), seed) for seed in range(5)]
 
@@ -206,6 +206,15 @@ def test_an_image_that_the_engine_refuses_ends_the_run(detector: Detector) -> No
     with pytest.raises(ValueError, match="image is"):
         watch(detector, images, lambda frame, _: seen.append(frame.index))
     assert seen == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("images", [pytest.param(False, id="a video"), pytest.param(True, id="images")])
+def test_a_wish_that_a_source_cannot_fulfil(detector: Detector, clip: Path, images: bool) -> None:
+    source = IMAGES if images else str(clip)
+    with pytest.raises(ValueError, match=r"a size is for camN and rpicam:, and there is none"):
+        watch(detector, source, lambda *_: None, capture=CaptureOptions(size_wh=(640, 480)))
+    usual = CaptureOptions()
+    assert watch(detector, source, lambda *_: None, capture=usual, max_frames=2).frames == 2
 
 
 def test_a_closed_detector_ends_the_run(tiny_bundle: Path) -> None:

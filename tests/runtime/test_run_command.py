@@ -119,7 +119,9 @@ def test_the_model_is_found_in_the_working_folder(
         pytest.param(["--stats", "-", "--jsonl", "-"], "--stats and --jsonl are both -", id="two on stdout"),
         pytest.param(["--max-detections", 0], "max_detections is 0", id="max detections"),
         pytest.param(["--size", "big"], "size is 'big'; it must be WIDTHxHEIGHT", id="camera size"),
-        pytest.param(["--size", "8x8"], "a size is for camN and rpicam:, and there is none", id="no camera"),
+        pytest.param(
+            ["--size", "8x8"], "a size is for camN, rpicam: and demo, and there is none", id="no camera"
+        ),
         pytest.param(["--timeout", 0], "timeout_s is 0.0; it must be more than 0", id="timeout"),
         pytest.param(["--nonsense"], "unrecognized arguments: --nonsense", id="flag"),
     ],
@@ -173,6 +175,17 @@ def test_an_engine_that_is_not_installed(
         "yolo-edge run: error: engine 'onnxruntime' needs the Python package onnxruntime, which is not "
         "installed: pip install 'yolo-edge[onnxruntime]'\n"
     )
+
+
+def test_pictures_of_one_source_never_replace_those_of_another(
+    yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path
+) -> None:
+    first, second = (Path(shutil.copytree(scenes, tmp_path / name)) for name in "ab")
+    before = {path: path.read_bytes() for path in second.iterdir()}
+    done = yolo_edge("run", "--model", tiny_bundle, first, second, "--save", second)
+    assert done.returncode == 1
+    assert "the output would overwrite the source" in done.stderr.splitlines()[-1]
+    assert {path: path.read_bytes() for path in second.iterdir()} == before
 
 
 def test_a_broken_image_does_not_stop_the_rest(
@@ -350,6 +363,32 @@ def test_several_workers(yolo_edge: Command, tiny_bundle: Path, long_clip: Path)
     assert json.loads(done.stdout)["frames"] == 300
     for cpu in cpus:
         assert f"1 threads on CPUs {cpu}," in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("flags", "engines"),
+    [
+        pytest.param([], 2, id="nothing said"),
+        pytest.param(["--workers", 1], 1, id="one asked for"),
+        pytest.param(["--threads", 2], 1, id="threads chosen"),
+        pytest.param(["--cluster", "all"], 1, id="a cluster chosen"),
+        pytest.param(["--max-frames", 20], 1, id="few frames"),
+    ],
+)
+def test_a_long_file_gets_two_engines(
+    yolo_edge: Command, tiny_bundle: Path, long_clip: Path, flags: list[object], engines: int
+) -> None:
+    from yolo_edge.cpu_plan import plan_cpus
+
+    plan = plan_cpus()
+    if plan.threads < 2 or plan.engine_cpus != plan.topology.allowed:
+        engines = 1  # the engine leaves CPUs to the rest, or there is only one
+    arguments = ["--engine", "onnxruntime", "--max-frames", 150, "--stats", "-", *flags]
+    done = yolo_edge("run", "--model", tiny_bundle, long_clip, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(" engine onnxruntime fp32, ") == engines
+    assert ("2 engines, as one would wait for its CPUs" in done.stderr) == (engines == 2)
+    assert json.loads(done.stdout)["frames"] == (20 if 20 in flags else 150)
 
 
 def test_a_killed_run_leaves_whole_lines_and_a_video_that_plays(

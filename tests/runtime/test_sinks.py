@@ -125,6 +125,19 @@ def test_the_source_is_never_overwritten(tmp_path: Path) -> None:
     assert image.read_bytes() == before
 
 
+def test_no_other_source_is_overwritten(tmp_path: Path) -> None:
+    """``run a b --save b``: the picture of a has the name of one in b, here through a link to that folder."""
+    (tmp_path / "b").mkdir()
+    (tmp_path / "link").symlink_to("b")
+    theirs = tmp_path / "b/street.png"
+    theirs.write_bytes(b"not drawn yet")
+    mine = tmp_path / "street.png"
+    sink = AnnotatedSink(tmp_path / "link", sources=[mine, theirs])
+    with sink, pytest.raises(SinkError, match="would overwrite the source"):
+        sink.write(_frame(str(mine)), _found())
+    assert theirs.read_bytes() == b"not drawn yet"
+
+
 def test_unwritable_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SinkError, match="cannot be made a folder for output"):

@@ -329,7 +329,7 @@ def test_camera_says_what_the_driver_gives_instead(captures: list[_FakeCapture])
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        pytest.param({"size_wh": (640, 480)}, "a size is for camN and rpicam:", id="size"),
+        pytest.param({"size_wh": (640, 480)}, "a size is for camN, rpicam: and demo", id="size"),
         pytest.param({"pixel_format": "MJPG"}, "a format is for camN", id="format"),
         pytest.param({"rtsp_transport": "udp"}, "an RTSP transport is for rtsp://", id="transport"),
         pytest.param({"fps": 5, "rtsp_transport": "udp"}, "a frame rate .*; an RTSP transport", id="both"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ import pytest
 from made_datasets import write_folder
 
 from yolo_edge.bundle import load_bundle, write_manifest
+from yolo_edge.engines import select_target
 from yolo_edge.val.configurations import configurations
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -163,6 +165,25 @@ def test_combinations(
     bundle = load_bundle(tiny_bundle)
     chosen = configurations([bundle], engines, precisions)
     assert [f"{item.engine} {item.precision}" for item in chosen] == expected
+
+
+def test_all_precisions_compare_weights_in_the_same_arithmetic(tiny_bundle: Path) -> None:
+    bundle = load_bundle(tiny_bundle)
+    (ncnn,) = (target for target in bundle.targets if target.engine == "ncnn")
+    half = dataclasses.replace(ncnn, weights="fp16")
+    (entry,) = (each for each in bundle.manifest["targets"] if each["engine"] == "ncnn")
+    manifest = {**bundle.manifest, "targets": [entry, {**entry, "weights": "fp16"}]}
+    both = dataclasses.replace(bundle, targets=(ncnn, half), manifest=manifest)
+    chosen = configurations([both], ["ncnn"], ["all", "fp32"])
+    found = [(item.precision, select_target(item.bundle, "ncnn", item.precision).weights) for item in chosen]
+    assert found == [
+        ("fp32", "fp32"),
+        ("fp32", "fp16"),
+        ("fp16-storage", "fp16"),
+        ("fp16-storage", "fp32"),
+        ("bf16", "fp32"),
+        ("bf16", "fp16"),
+    ]
 
 
 def test_all_engines_are_those_of_the_bundle(tiny_bundle: Path) -> None:

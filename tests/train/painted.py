@@ -62,3 +62,14 @@ def box_of_color(image_bgr: np.ndarray, number: int, tolerance: int = 12):
     if not len(rows):
         return 0, (0, 0, 0, 0)
     return len(rows), (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+
+
+def jpeg_dataset(folder: Path) -> tuple[LabelledImage, ...]:
+    """Sixty JPEG files of 200x150 pixels with one object each."""
+    random = np.random.default_rng(0)
+    made = []
+    for number in range(60):
+        path = folder / f"{number}.jpg"
+        cv2.imwrite(str(path), cv2.blur(random.integers(0, 256, (150, 200, 3), dtype=np.uint8), (5, 5)))
+        made.append(labelled(path, (150, 200), np.array([[0.1, 0.2, 0.5, 0.6]]), [number % 3]))
+    return tuple(made)

@@ -114,7 +114,7 @@ def test_object_sizes_are_in_pixels_of_the_network():
     np.testing.assert_allclose(object_sizes(samples_of([(64, 48)]), 320), [[32, 24]])
     np.testing.assert_allclose(object_sizes(samples_of([(30, 64)], (640, 320)), 640), [[30, 64]])
     assert object_sizes([labelled(Path("x.jpg"), (9, 9), [], [])], 320).shape == (0, 2)
-    with pytest.raises(ValueError, match=r"x\.jpg: the sample does not say its size"):
+    with pytest.raises(ValueError, match=r"x\.jpg: size_hw is not known"):
         object_sizes([labelled(Path("x.jpg"), None, [], [])], 320)
 
 

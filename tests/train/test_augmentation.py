@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -277,3 +279,13 @@ def test_groups_of_objects_are_left_out():
     objects = Objects(np.array([3, 4], np.int32), boxes, np.array([True, False]), np.full(2, np.nan))
     sample = compose([Part(lambda: noise((100, 100)), objects, WHOLE)], IDENTITY, 1.0, (100, 100))
     assert sample.class_id.tolist() == [4]
+
+
+def test_the_packages_load_nothing_heavy():
+    code = (
+        "import sys, yolo_train.anchors, yolo_train.augment, yolo_train.loading\n"
+        "import yolo_train.commands.anchors\n"
+        "print(sorted({'cv2', 'numpy', 'torch', 'yaml'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

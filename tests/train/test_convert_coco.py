@@ -118,12 +118,8 @@ def test_there_and_back_from_yolo(tmp_path: Path) -> None:
         name: "".join(dict.fromkeys(text.splitlines(keepends=True))) for name, text in labels.items() if text
     }
     done = convert_from_yolo(COCO, path, tmp_path / "coco")
-    sources = [
-        LabelSource(split, tmp_path / "coco" / place["labels"], Path(place["images"]))
-        for split, place in done.places.items()
-    ]
-    assert [source.split for source in sources] == ["train", "val"]
-    convert_to_yolo(COCO, sources, tmp_path / "again")
+    assert [source.split for source in done.sources] == ["train", "val"]
+    convert_to_yolo(COCO, done.sources, tmp_path / "again")
     for split in ("train", "val"):
         for name, text in kept.items():
             assert (tmp_path / "again" / "labels" / split / f"{name}.txt").read_text() == text
@@ -132,8 +128,8 @@ def test_there_and_back_from_yolo(tmp_path: Path) -> None:
 def test_val_reads_what_was_written(tmp_path: Path) -> None:
     path = write_training(tmp_path / "yolo")
     done = convert_from_yolo(COCO, path, tmp_path / "coco")
-    place = done.places["train"]
-    read = open_dataset(tmp_path / "coco" / place["labels"], ["cat", "dog", "bird"], images=place["images"])
+    source = done.sources[0]
+    read = open_dataset(source.labels, ["cat", "dog", "bird"], images=source.images)
     expected = open_training_dataset(path).train
     for image, other in zip(read.images, expected):
         assert image.path.name == other.path.name

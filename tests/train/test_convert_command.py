@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,22 @@ def test_there_and_back(yolo_train: Any, labels: Path, tmp_path: Path) -> None:
         "to yolo",
         {"train": 4, "val": 4},
     )
+
+
+@pytest.mark.parametrize("name", ["bdd100k", "coco", "voc"])
+def test_relative_paths(yolo_train: Any, tmp_path: Path, name: str) -> None:
+    labels = {"a": "0 .5 .4 .5 .4\n"}
+    write_training(tmp_path / "data", "[car, bus]", train=labels, val=labels)
+    done = yolo_train("convert", name, "--from-yolo", "data/data.yaml", "--out", "there", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    read = re.findall("labels (.*), images in (.*)", done.stdout)
+    assert len(read) == 2
+    arguments = [("--train", *read[0]), ("--val", *read[1])]
+    done = yolo_train("convert", name, *sum(arguments, ()), "--out", "back", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    for file in rows(tmp_path / "data"):
+        assert (tmp_path / "back" / "labels" / file).read_text().split()[1:] == ["0.5", "0.4"] * 2
+    assert len(open_training_dataset(tmp_path / "back" / "data.yaml").train) == 1
 
 
 def test_copies(yolo_train: Any, labels: Path, tmp_path: Path) -> None:

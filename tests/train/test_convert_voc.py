@@ -193,11 +193,7 @@ def test_from_yolo_within_its_decimals(tmp_path: Path, decimals: int) -> None:
     )
     converter = voc(decimals=decimals)
     done = convert_from_yolo(converter, path, tmp_path / "voc")
-    sources = [
-        LabelSource(split, tmp_path / "voc" / place["labels"], Path(place["images"]))
-        for split, place in done.places.items()
-    ]
-    convert_to_yolo(converter, sources, tmp_path / "again", names=["cat", "dog", "bird"])
+    convert_to_yolo(converter, done.sources, tmp_path / "again", names=["cat", "dog", "bird"])
     before, after = rows(tmp_path / "yolo"), rows(tmp_path / "again")
     within = 1e-12 if decimals == 8 else 1.01 * 10.0**-decimals / 90
     for name, expected in before.items():

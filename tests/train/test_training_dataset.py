@@ -86,6 +86,13 @@ def test_images_are_turned_upright(tmp_path: Path) -> None:
             "numbered anew: 2 becomes 1, 7 becomes 2",
             id="gaps",
         ),
+        pytest.param(
+            "{0: cat, 2: dog, 2000000000: bird}",
+            ("cat", "dog", "bird"),
+            [0, 1],
+            "2000000000 becomes 2",
+            id="far",
+        ),
         pytest.param("[cat, 'cat ', dog]", ("cat", "dog"), [0, 1], "stands for classes 0, 1", id="spaces"),
     ],
 )
@@ -98,6 +105,13 @@ def test_names_are_merged_and_numbered(
     assert dataset.train[0].objects.class_id.tolist() == ids
     assert warning in "\n".join(str(problem) for problem in dataset.report.problems.by_kind["names"])
     assert any(text.startswith("class names put right") for text in dataset.warnings)
+
+
+def test_faults_that_two_splits_share_count_once(tmp_path: Path) -> None:
+    path = write_training(tmp_path, train={"a": "0 .5 .5 .5 .5\n9 .5 .5 .5 .5\n"})
+    path.write_text("train: images/train\nval: images/train\nnames: [cat, dog, bird]\n")
+    with pytest.raises(DatasetError, match="1 fault; "):
+        open_training_dataset(path)
 
 
 def test_rows_that_are_the_same_once_names_are_merged(tmp_path: Path) -> None:
@@ -131,6 +145,11 @@ def test_all_faults_at_once(tmp_path: Path) -> None:
         pytest.param("train: images/train\nval: images/val\n", "names is missing", id="no names"),
         pytest.param("train: images/train\nval: images/val\nnc: 2\nnames: [a]\n", "nc is 2, but", id="nc"),
         pytest.param("train: list.txt\nval: images/val\nnames: [a]\n", "gone.png", id="listed image is gone"),
+        pytest.param(
+            "train: images/train\nval: images/val\nnames: {a: cat, 1: dog}\n",
+            "1 fault; `yolo-train check",
+            id="names without ids",
+        ),
         pytest.param("", "holds a NoneType, not a mapping with names and train", id="empty"),
         pytest.param("path: [1]\ntrain: a\nval: b\nnames: [a]\n", "path is [1], not a folder", id="path"),
     ],

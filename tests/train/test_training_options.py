@@ -151,9 +151,11 @@ def test_schedule(cosine: bool) -> None:
     first_half = [row[0] for row in rows[:80]]
     assert first_half == sorted(first_half)
     assert all(row[0] == row[1] and row[2] == 0.937 and row[3] == 4 for row in rows[161:])
-    last = 0.02 * (((1 + math.cos(0.9 * math.pi)) / 2 if cosine else 0.1) * 0.9 + 0.1)
+    left = 1 / 800
+    last = 0.02 * (((1 - math.cos(left * math.pi)) / 2 if cosine else left) * 0.9 + 0.1)
     assert rows[-1][0] == pytest.approx(last)
-    assert len({row[0] for row in rows[240:320]}) == 1
+    after_warmup = [row[0] for row in rows[160:]]
+    assert after_warmup == sorted(after_warmup, reverse=True) and len(set(after_warmup)) == len(after_warmup)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,12 @@ from yolo_edge.packages import require
 from yolo_export.errors import ConversionError
 from yolo_export.quantize.calibration import Calibration
 from yolo_export.quantize.compact import compact
+from yolo_export.quantize.onnx_weights import correct_biases, weight_scales
 from yolo_export.quantize.ranges import (
     DEFAULT_METHOD,
     Activation,
     Distribution,
+    MapRange,
     check_method,
     measure,
     range_of,
@@ -31,8 +33,8 @@ __all__ = [
     "quantized_layers",
 ]
 
-#: Lowest and highest value of each map, by its name.
-Ranges = dict[str, tuple[float, float]]
+#: The range of each map, by its name.
+Ranges = dict[str, MapRange]
 
 _INSTALL = "pip install 'yolo-edge[export]'"
 _OPERATORS = ("Add", "Concat", "Conv", "MaxPool", "Mul", "Relu", "Resize", "Sigmoid", "Split")
@@ -157,7 +159,8 @@ def _ranges(graph: Any, distributions: dict[str, Distribution], method: str) -> 
     ranges = {}
     for name, distribution in distributions.items():
         behind = sorted(node.op_type for node in readers.get(name, []))
-        ranges[name] = range_of(distribution, method, _ACTIVATIONS.get(tuple(behind), lambda values: values))
+        low, high = range_of(distribution, method, _ACTIVATIONS.get(tuple(behind), lambda values: values))
+        ranges[name] = MapRange(low, high, distribution.means)
     return ranges
 
 
@@ -174,54 +177,33 @@ def _relu(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 _ACTIVATIONS: dict[tuple[str, ...], Activation] = {("Mul", "Sigmoid"): _silu, ("Relu",): _relu}
 
 
-def _weight_scales(onnx: Any, graph: Any, ranges: Ranges) -> dict[str, list[dict[str, Any]]]:
-    """The step of each output channel's weights, which are kept as unsigned numbers around 128.
-
-    With AVX2 and no VNNI onnxruntime multiplies unsigned maps by signed weights with VPMADDUBSW, whose 16-bit
-    sums saturate; what it does with unsigned weights does not.
-
-    A channel's bias is an int32 in steps of the weights' times the input's. Training leaves channels whose
-    weights are next to nothing: their bias would not fit, so their weights get larger steps.
-    """
-    from onnxruntime.quantization import QuantType
-
-    constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    zero = np.array(128, np.uint8)
-    scales = {}
-    for node in graph.node:
-        if node.op_type != "Conv" or node.input[1] not in constants:
-            continue
-        weight = constants[node.input[1]]
-        scale = np.abs(weight.reshape(len(weight), -1)).max(1).astype(np.float64) / 127
-        low, high = ranges[node.input[0]]
-        if len(node.input) > 2 and node.input[2] in constants and high > low:
-            bias = np.abs(constants[node.input[2]]).astype(np.float64)
-            scale = np.maximum(scale, bias / ((high - low) / 255 * 2**30))
-        scale = np.where(scale > 0, scale, 1.0).astype(np.float32)
-        scales[node.input[1]] = [
-            {"quant_type": QuantType.QUInt8, "scale": np.array(each), "zero_point": zero}
-            | ({"axis": 0} if number == 0 else {})
-            for number, each in enumerate(scale)
-        ]
-    return scales
-
-
 def _with_pairs(onnx: Any, model: Any, ranges: Ranges, kept: set[str]) -> Any:
-    """The graph with a pair at each 8-bit map."""
+    """The graph with a pair at each 8-bit map; the model that is given is changed."""
     require("onnxruntime", "quantising for onnxruntime", _INSTALL)
     from onnxruntime.quantization import CalibrationMethod, QuantType
     from onnxruntime.quantization.calibrate import TensorData, TensorsData
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
     data = {
-        name: TensorData(lowest=np.float32(low), highest=np.float32(high))
-        for name, (low, high) in ranges.items()
+        name: TensorData(lowest=np.float32(each.low), highest=np.float32(each.high))
+        for name, each in ranges.items()
+    }
+    scales = weight_scales(onnx, model.graph, ranges)
+    correct_biases(onnx, model.graph, ranges, scales, kept)
+    zero = np.array(0, np.int8)
+    overrides = {
+        name: [
+            {"quant_type": QuantType.QInt8, "scale": np.array(step), "zero_point": zero}
+            | ({"axis": 0} if number == 0 else {})
+            for number, step in enumerate(steps)
+        ]
+        for name, steps in scales.items()
     }
     quantizer = QDQQuantizer(
         onnx.shape_inference.infer_shapes(model),
         per_channel=True,
         reduce_range=False,
-        weight_qType=QuantType.QUInt8,
+        weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8,
         tensors_range=TensorsData(CalibrationMethod.MinMax, data),
         nodes_to_quantize=[],
@@ -230,7 +212,7 @@ def _with_pairs(onnx: Any, model: Any, ranges: Ranges, kept: set[str]) -> Any:
         extra_options={
             "ActivationSymmetric": False,
             "WeightSymmetric": True,
-            "TensorQuantOverrides": _weight_scales(onnx, model.graph, ranges),
+            "TensorQuantOverrides": overrides,
         },
     )
     quantizer.quantize_model()

@@ -11,6 +11,7 @@ from typing import Any
 
 from yolo_edge.packages import require, require_openvino
 from yolo_export.errors import ConversionError
+from yolo_export.openvino_ir import read_network
 from yolo_export.quantize.calibration import Calibration
 from yolo_export.quantize.onnx_int8 import check_layers
 
@@ -48,10 +49,7 @@ def quantize_openvino(
     openvino = require_openvino("quantising for OpenVINO", _INSTALL)
     nncf = _require_nncf()
     nncf.set_log_level(logging.ERROR)
-    try:
-        network = openvino.Core().read_model(io.BytesIO(model))
-    except RuntimeError as error:
-        raise ConversionError(f"OpenVINO cannot convert the network: {error}") from error
+    network = read_network(openvino, model)
     # A convolution with a bias becomes two operators.
     present = {operator.get_friendly_name() for operator in network.get_ops()}
     kept = [f"{name}/WithoutBiases" if f"{name}/WithoutBiases" in present else name for name in keep_float]

@@ -17,10 +17,21 @@ from yolo_edge.packages import require
 from yolo_export.errors import ConversionError
 from yolo_export.quantize.calibration import Calibration
 
-__all__ = ["DEFAULT_METHOD", "METHODS", "Distribution", "check_method", "measure", "range_of"]
+__all__ = [
+    "DEFAULT_METHOD",
+    "METHODS",
+    "Activation",
+    "Distribution",
+    "Floats",
+    "MapRange",
+    "cache_folder",
+    "check_method",
+    "measure",
+    "range_of",
+]
 
 _INSTALL = "pip install 'yolo-edge[export]'"
-_FORMAT = 1
+_FORMAT = 2
 """Of the files in the cache; another number, another name."""
 _BINS = 8192
 _LEVELS = 256
@@ -32,8 +43,25 @@ _SMALLEST_SHARE = 1e-9
 _SHARE = 0.9999
 """Of the values, by method percentile, lies inside the range; half of the others on each side."""
 
+_IMAGE_DIMENSIONS = 4
+
 Floats = npt.NDArray[np.float64]
 Activation = Callable[[Floats], Floats]
+
+
+@dataclass(frozen=True)
+class MapRange:
+    """What the 256 levels of one map cover.
+
+    Attributes:
+        low: Lowest value, at most 0.
+        high: Highest value, at least 0.
+        means: Of each channel's values, (channels,); empty where there are no channels.
+    """
+
+    low: float
+    high: float
+    means: Floats
 
 
 @dataclass
@@ -45,20 +73,25 @@ class Distribution:
         highest: Largest value seen.
         limit: The bins cover -limit to limit in equal steps. It is a power of two.
         counts: Values in each bin, int64.
+        channel_sums: Of the values of each channel, (channels,); empty where the values had none.
     """
 
     lowest: float
     highest: float
     limit: float
     counts: npt.NDArray[np.int64]
+    channel_sums: Floats
 
     @classmethod
     def empty(cls) -> Distribution:
         """One that has seen no value."""
-        return cls(np.inf, -np.inf, 2.0**-20, np.zeros(_BINS, np.int64))
+        return cls(np.inf, -np.inf, 2.0**-20, np.zeros(_BINS, np.int64), np.zeros(0))
 
     def add(self, values: npt.NDArray[np.float32]) -> None:
         """Count values; the bins grow by merging neighbours until they cover all.
+
+        Args:
+            values: (1, channels, height, width), or of any other shape, which has no channels.
 
         Raises:
             ConversionError: A value is not finite.
@@ -77,6 +110,9 @@ class Distribution:
         places = ((values.reshape(-1) + self.limit) * (_BINS / 2 / self.limit)).astype(np.int32)
         # float32 rounds a value just below the limit up to it.
         self.counts += np.bincount(np.minimum(places, _BINS - 1), minlength=_BINS)
+        if values.ndim == _IMAGE_DIMENSIONS:
+            sums = values.sum((0, 2, 3), dtype=np.float64)
+            self.channel_sums = self.channel_sums + sums if self.channel_sums.size else sums
 
     @property
     def centres(self) -> npt.NDArray[np.float64]:
@@ -84,6 +120,12 @@ class Distribution:
         width = 2 * self.limit / _BINS
         centres: Floats = (np.arange(_BINS, dtype=np.float64) + 0.5) * width - self.limit
         return centres
+
+    @property
+    def means(self) -> Floats:
+        """Of each channel's values, (channels,)."""
+        means: Floats = self.channel_sums * (self.channel_sums.size / max(1, int(self.counts.sum())))
+        return means
 
 
 def measure(
@@ -113,7 +155,7 @@ def measure(
         MissingExtraError: A package of the extra ``export`` is not installed.
     """
     key = hashlib.sha256(f"{_FORMAT} {_BINS} {calibration.sha256} ".encode() + model).hexdigest()
-    place = (cache if cache is not None else _cache_folder()) / f"{key}.npz"
+    place = (cache if cache is not None else cache_folder()) / f"{key}.npz"
     kept = _load(place)
     if kept is not None:
         progress("calibration: measured before")
@@ -261,7 +303,8 @@ METHODS: Mapping[str, Callable[[Distribution, Activation], tuple[float, float]]]
 DEFAULT_METHOD = "percentile"
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
+    """Where measurements are kept; it may not exist yet."""
     root = os.environ.get("XDG_CACHE_HOME")
     return (Path(root) if root else Path.home() / ".cache") / "yolo-edge" / "calibration"
 
@@ -271,11 +314,12 @@ def _load(path: Path) -> dict[str, Distribution] | None:
     try:
         with np.load(path, allow_pickle=False) as file:
             names, facts, counts = file["names"], file["facts"], file["counts"]
+            sums = np.split(file["sums"], np.cumsum(file["channels"])[:-1])
     except (OSError, ValueError, KeyError, zipfile.BadZipFile):
         return None
     return {
-        str(name): Distribution(float(low), float(high), float(limit), row)
-        for name, (low, high, limit), row in zip(names, facts, counts)
+        str(name): Distribution(float(low), float(high), float(limit), row, of_channels)
+        for name, (low, high, limit), row, of_channels in zip(names, facts, counts, sums)
     }
 
 
@@ -285,6 +329,8 @@ def _save(path: Path, distributions: Mapping[str, Distribution]) -> None:
         "names": np.array(list(distributions)),
         "facts": np.array([[each.lowest, each.highest, each.limit] for each in distributions.values()]),
         "counts": np.array([each.counts for each in distributions.values()]),
+        "sums": np.concatenate([each.channel_sums for each in distributions.values()]),
+        "channels": np.array([each.channel_sums.size for each in distributions.values()]),
     }
     beside = path.with_name(f".{path.stem}-{os.getpid()}.npz")
     try:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
-import io
-import re
 from pathlib import Path
 from typing import Any, Callable, ClassVar
 
 from yolo_edge.packages import require_openvino
 from yolo_export.errors import ConversionError
+from yolo_export.openvino_ir import read_network, save_network
 from yolo_export.quantize import quantize_openvino
 from yolo_export.targets.base import Quantization, Target, TargetResult, file_name, register_target
 from yolo_export.targets.intermediate import INPUT_NAME, Intermediate
@@ -33,12 +32,7 @@ class OpenVinoTarget(Target):
         openvino = require_openvino("the openvino target", _INSTALL)
         onnx_model = intermediate.model(progress)
         progress("converting to OpenVINO")
-        try:
-            # What openvino.convert_model() does for ONNX, without its detour over a file.
-            model = openvino.Core().read_model(io.BytesIO(onnx_model))
-        except RuntimeError as error:
-            raise ConversionError(f"OpenVINO cannot convert the network: {error}") from error
-        return self._save(openvino, model, intermediate, folder, weights)
+        return self._save(openvino, read_network(openvino, onnx_model), intermediate, folder, weights)
 
     def _quantize(
         self, intermediate: Intermediate, folder: Path, how: Quantization, progress: Callable[[str], None]
@@ -52,11 +46,7 @@ class OpenVinoTarget(Target):
         self, openvino: Any, model: Any, intermediate: Intermediate, folder: Path, weights: str
     ) -> TargetResult:
         files = {"model": file_name("model.xml", weights), "weights": file_name("model.bin", weights)}
-        try:
-            _name_in_order(model)
-            openvino.save_model(model, str(folder / files["model"]), compress_to_fp16=weights == "fp16")
-        except RuntimeError as error:
-            raise ConversionError(f"OpenVINO cannot write the network: {error}") from error
+        save_network(openvino, model, folder / files["model"], half=weights == "fp16")
         names = [port.get_any_name() for port in (*model.inputs, *model.outputs)]
         wanted = [INPUT_NAME, *intermediate.output_names]
         if sorted(names) != sorted(wanted):
@@ -64,11 +54,3 @@ class OpenVinoTarget(Target):
         version = openvino.__version__.split("-")[0]
         entry = self._entry(intermediate, files, weights, INPUT_NAME, "nchw", intermediate.output_names)
         return TargetResult(entry, {**intermediate.versions, "openvino": version})
-
-
-def _name_in_order(model: Any) -> None:
-    """Renames what OpenVINO numbered with a counter of the process, so that one network gives one file."""
-    for number, node in enumerate(model.get_ordered_ops()):
-        kind = node.get_type_name()
-        if re.fullmatch(rf"{kind}_\d+", node.get_friendly_name()):
-            node.set_friendly_name(f"{kind}_{number}")

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from yolo_edge.engines import engine_names
@@ -17,7 +18,10 @@ def add_model(parser: argparse.ArgumentParser, *, positional: bool, several: boo
 
     With ``several`` the flag may be repeated, and its value is a list or None.
     """
-    text = "the bundle; default: $YOLO_EDGE_MODEL, else the only *.edge of the working folder"
+    text = (
+        "the bundle; default: $YOLO_EDGE_MODEL, else the only *.edge of the working folder, else the model "
+        "that comes with yolo-edge"
+    )
     if positional:
         parser.add_argument("model", metavar="BUNDLE", nargs="?", help=text)
     elif several:
@@ -26,6 +30,20 @@ def add_model(parser: argparse.ArgumentParser, *, positional: bool, several: boo
         )
     else:
         parser.add_argument("--model", metavar="BUNDLE", help=text)
+
+
+def chosen_model(given: str | None, *, quiet: bool = False) -> Path:
+    """The bundle that a command runs; says on standard error when it is the package's own.
+
+    Raises:
+        BundleError: There is no telling which.
+    """
+    from yolo_edge.model_selection import DEFAULT_MODEL_NOTE, default_model, find_model
+
+    path = find_model(given)
+    if not quiet and path == default_model():
+        sys.stderr.write(DEFAULT_MODEL_NOTE + "\n")
+    return path
 
 
 def add_engine(

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from yolo_edge.commands.arguments import (
     add_engine,
-    add_model,
     add_network,
     bad_arguments,
+    chosen_model,
     cpu_arguments,
-    network_size,
     shown_warnings,
     split_list,
 )
-from yolo_edge.commands.json_output import add_json, check_writable, put_report
+from yolo_edge.commands.json_output import put_report
+from yolo_edge.commands.measuring_arguments import add_measured, add_table, check_outputs, measured_network
 from yolo_edge.tuning.comparison import STAGES, ComparisonOptions
 
 if TYPE_CHECKING:
@@ -38,8 +38,7 @@ _DEFAULTS = ComparisonOptions()
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of ``bench``."""
-    add_model(parser, positional=True)
-    parser.add_argument("source", metavar="SOURCE", nargs="?", help="frames to measure with")
+    add_measured(parser)
     add_engine(parser, default="all", more=", several separated by commas, auto (what run would take)")
     add_network(parser)
     measurement = parser.add_argument_group("measurement")
@@ -56,35 +55,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="runs of each row before that (default: until it gets no faster)",
     )
-    outputs = parser.add_argument_group("outputs")
-    add_json(outputs, "the table")
+    outputs = add_table(parser)
     outputs.add_argument("--plot", metavar="PATH", type=Path, help="a chart (.png, .svg, .pdf); extra [plot]")
-    outputs.add_argument("--quiet", action="store_true", help="no progress, errors only")
 
 
 def execute(args: argparse.Namespace) -> int:
     """Runs the command; returns 1 when a row failed."""
     from yolo_edge.bundle import load_bundle
-    from yolo_edge.model_selection import find_model
     from yolo_edge.packages import require_matplotlib
     from yolo_edge.progress import Progress
     from yolo_edge.tuning.chart import draw_chart
     from yolo_edge.tuning.comparison import compare, new_comparison
     from yolo_edge.tuning.machine import read_machine
-    from yolo_edge.tuning.measure import network_of
 
-    for path in (args.json, args.plot):
-        if path not in (None, "-"):
-            check_writable(Path(path))
+    check_outputs(args.json, args.plot)
     if args.plot is not None:
         require_matplotlib("--plot")
     progress = Progress(quiet=args.quiet)
     with bad_arguments(args), shown_warnings(args):
         options = ComparisonOptions(args.pairs, args.warmup)
-        bundle = load_bundle(find_model(args.model))
-        network = network_of(bundle, network_size(args), args.letterbox, args.source)
-        if args.source is not None:
-            _check_source(args.source)
+        bundle = load_bundle(chosen_model(args.model, quiet=args.quiet))
+        network = measured_network(args, bundle)
         comparison = new_comparison(_rows(args, bundle, network), network)
     interrupted = False
     try:
@@ -108,21 +99,6 @@ def execute(args: argparse.Namespace) -> int:
     if interrupted:
         return 130
     return 1 if any(row.fault for row in comparison.rows) else 0
-
-
-def _check_source(spec: str) -> None:
-    """Fails before engines are loaded.
-
-    Raises:
-        SourceError: The source cannot be opened, or is a camera.
-    """
-    from yolo_edge.errors import SourceError
-    from yolo_edge.sources import open_sources
-
-    for source in open_sources([spec]):
-        source.close()
-        if source.live:
-            raise SourceError(f"{spec}: bench measures with files, not with cameras")
 
 
 def _rows(args: argparse.Namespace, bundle: Bundle, network: Network) -> list[ComparedRow]:

@@ -15,6 +15,7 @@ from yolo_edge.commands.arguments import (
     add_engine,
     add_model,
     bad_arguments,
+    chosen_model,
     engine_arguments,
     shown_warnings,
 )
@@ -47,10 +48,9 @@ def execute(args: argparse.Namespace) -> int:
     from yolo_edge.bundle import load_bundle
     from yolo_edge.check import check_bundle
     from yolo_edge.errors import BundleError, EngineError, MissingExtraError
-    from yolo_edge.model_selection import find_model
     from yolo_edge.table import format_table
 
-    bundle = load_bundle(find_model(args.model))
+    bundle = load_bundle(chosen_model(args.model))
     held = sorted({target.engine for target in bundle.targets})
     results, failures = [], []
     engines = held if args.engine == "all" else [args.engine]

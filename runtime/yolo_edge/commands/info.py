@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace) -> int:
     """Runs the command."""
     from yolo_edge.errors import BundleError
-    from yolo_edge.model_selection import MODEL_VARIABLE, find_model
+    from yolo_edge.model_selection import DEFAULT_MODEL_NOTE, MODEL_VARIABLE, default_model, find_model
 
     report: dict[str, Any] = {"machine": _machine(), "engines": _engines(), "bundle": None}
     try:
@@ -33,6 +33,8 @@ def execute(args: argparse.Namespace) -> int:
         report["note"] = str(error)
     else:
         report["bundle"] = _bundle(path)
+        if path == default_model():
+            report["note"] = DEFAULT_MODEL_NOTE
     sys.stdout.write((json.dumps(report) if args.json else _text(report)) + "\n")
     return 0
 
@@ -150,9 +152,11 @@ def _text(report: dict[str, Any]) -> str:
         for name, found in report["engines"].items()
     ]
     lines += [format_table(["engine", "compiled in", "package", "to install"], engines), ""]
+    if "note" in report:
+        lines.append(report["note"])
     bundle = report["bundle"]
     if bundle is None:
-        return "\n".join([*lines, report["note"]])
+        return "\n".join(lines)
     height, width = bundle["size_hw"]
     names = bundle["names"]
     shape = f"{height}x{width} {bundle['letterbox']}"

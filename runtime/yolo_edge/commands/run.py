@@ -1,7 +1,8 @@
 """Detect objects in images, folders, videos, cameras and streams.
 
 SOURCE is an image, a folder, a glob pattern, a video file, camN or /dev/videoN, an rtsp:// or http:// URL,
-gst:PIPELINE, rpicam: or rpicam:OPTIONS; several run at the same time.
+gst:PIPELINE, rpicam: or rpicam:OPTIONS; several run at the same time. demo is a drawn scene with moving
+codes, for a first try without a camera.
 Results go to the outputs that are asked for; without one, each frame with detections is a line on stdout.
 """
 
@@ -21,12 +22,13 @@ from yolo_edge.commands.arguments import (
     add_model,
     add_network,
     bad_arguments,
+    chosen_model,
     cpu_arguments,
-    detector_arguments,
     shown_warnings,
     split_list,
 )
 from yolo_edge.commands.import_arguments import add_import_facts, open_model
+from yolo_edge.commands.run_engines import introduce_engines, load_engines, plan_engines
 from yolo_edge.commands.source_arguments import add_capture, capture_options
 from yolo_edge.commands.tuned_engine import use_tuning
 from yolo_edge.options import FILES_AT_ONCE, DetectOptions
@@ -34,13 +36,10 @@ from yolo_edge.options import FILES_AT_ONCE, DetectOptions
 if TYPE_CHECKING:
     from contextlib import ExitStack
 
-    from yolo_edge._core import CpuSet
-    from yolo_edge.bundle import Bundle
     from yolo_edge.cpu_plan import CpuPlan
-    from yolo_edge.detector import Detector
     from yolo_edge.pipeline import RunStatistics
-    from yolo_edge.progress import Progress
     from yolo_edge.sinks import Sink
+    from yolo_edge.sources import Source
 
 _DEFAULTS = DetectOptions()
 
@@ -56,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--workers",
         type=int,
         metavar="N",
-        help="engines that share the work, each with the model loaded and a part of the CPUs (default: 1, or "
-        "what tune found best)",
+        help="engines that share the work, each with the model loaded and a part of the CPUs (default: what "
+        "tune found best; else 2 for files where an engine would have every CPU, and 1 otherwise)",
     )
     add_network(parser)
     add_import_facts(parser)
@@ -101,11 +100,10 @@ def execute(args: argparse.Namespace) -> int:
     from contextlib import ExitStack
 
     from yolo_edge import pipeline
-    from yolo_edge.cpu_plan import plan_cpus, plan_workers
-    from yolo_edge.model_selection import find_model
+    from yolo_edge.cpu_plan import plan_cpus
     from yolo_edge.options import resolve_classes
     from yolo_edge.progress import Progress
-    from yolo_edge.sources import open_sources
+    from yolo_edge.sources import is_live, open_sources
 
     progress = Progress(quiet=args.quiet)
     statistics = pipeline.RunStatistics()
@@ -124,19 +122,23 @@ def execute(args: argparse.Namespace) -> int:
                     agnostic=args.agnostic,
                     max_detections=args.max_detections,
                 )
-                bundle = open_model(find_model(args.model), args, progress)
+                bundle = open_model(chosen_model(args.model, quiet=args.quiet), args, progress)
                 resolve_classes(options.classes, bundle.names)
-                use_tuning(args, bundle, progress)
+                workers = args.workers
+                live = any(map(is_live, args.sources))
+                use_tuning(args, bundle, progress, "latency" if live else "throughput")
                 plan = plan_cpus(**cpu_arguments(args))
-                plans = plan_workers(plan, 1 if args.workers is None else args.workers, args.threads)
                 sources = open_sources(args.sources, args.every, plan.other_cpus, capture_options(args))
                 opened = stack.enter_context(ExitStack())
                 for source in sources:
                     opened.callback(source.close)
-                detectors = _load(bundle, args, plans, stack)
-            _open_sinks(args, stack, plan, sinks)
+                plans = plan_engines(args, bundle, plan, sources, workers)
+                detectors = load_engines(args, bundle, plans, stack)
+            _open_sinks(args, stack, plan, sources, sinks)
             if not args.quiet:
-                _introduce(args, detectors, plan.other_cpus, progress)
+                introduce_engines(args, detectors, progress)
+                if args.verbose:
+                    progress.message(f"sources are read on CPUs {plan.other_cpus}")
             started = True
             opened.pop_all()  # run() closes them
             try:
@@ -178,37 +180,9 @@ def _check_arguments(args: argparse.Namespace) -> None:
         raise ValueError("--stats and --jsonl are both - (standard output); give one of them a file")
 
 
-def _load(bundle: Bundle, args: argparse.Namespace, plans: list[CpuPlan], stack: ExitStack) -> list[Detector]:
-    """A detector for each plan; the stack closes them."""
-    from yolo_edge.detector import Detector
-
-    arguments = detector_arguments(args)
-    if len(plans) > 1:
-        arguments.pop("cluster")  # the plans are parts of it
-    detectors = []
-    for plan in plans:
-        if len(plans) > 1:
-            arguments.update(affinity=plan.engine_cpus, threads=plan.threads)
-        detectors.append(stack.enter_context(Detector(bundle, **arguments)))
-    return detectors
-
-
-def _introduce(
-    args: argparse.Namespace, detectors: list[Detector], other_cpus: CpuSet, progress: Progress
+def _open_sinks(
+    args: argparse.Namespace, stack: ExitStack, plan: CpuPlan, sources: list[Source], sinks: list[Sink]
 ) -> None:
-    """Says what runs, and how."""
-    for detector in detectors:
-        progress.message(detector.describe())
-    if len(detectors) > 1 and detectors[0].holds_gil:
-        progress.message(
-            f"warning: the Python package of engine {detectors[0].engine} lets only one worker compute at a "
-            "time; build the engine into yolo-edge, or take another one"
-        )
-    if args.verbose:
-        progress.message(f"sources are read on CPUs {other_cpus}")
-
-
-def _open_sinks(args: argparse.Namespace, stack: ExitStack, plan: CpuPlan, sinks: list[Sink]) -> None:
     """Opens what was asked for; the stack closes it."""
     if args.stats not in (None, "-"):
         from yolo_edge.commands.json_output import check_writable
@@ -219,7 +193,9 @@ def _open_sinks(args: argparse.Namespace, stack: ExitStack, plan: CpuPlan, sinks
         from yolo_edge.sinks.video_writer import VideoOptions
 
         video = VideoOptions.beside(plan)
-        sinks.append(stack.enter_context(AnnotatedSink(args.save, every=args.every, video=video)))
+        files = [file for source in sources for file in source.files]
+        annotated = AnnotatedSink(args.save, every=args.every, video=video, sources=files)
+        sinks.append(stack.enter_context(annotated))
     if args.jsonl is not None:
         from yolo_edge.sinks.jsonl import JsonLinesSink
 

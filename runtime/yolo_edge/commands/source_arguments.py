@@ -14,10 +14,12 @@ def add_capture(parser: argparse.ArgumentParser) -> None:
     """Adds the flags; :func:`capture_options` reads them."""
     group = parser.add_argument_group("cameras and streams")
     group.add_argument(
-        "--size", metavar="WxH", help="picture size asked of camN and rpicam: (default: the driver's)"
+        "--size",
+        metavar="WxH",
+        help="picture size of camN and rpicam: (default: the driver's) or demo",
     )
     group.add_argument(
-        "--fps", type=float, metavar="N", help="frames per second asked of them (default: the driver's)"
+        "--fps", type=float, metavar="N", help="frames per second of them (default: the driver's)"
     )
     group.add_argument(
         "--format",

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from yolo_edge.commands.arguments import add_model, add_network, bad_arguments, network_size, split_list
-from yolo_edge.commands.json_output import add_json, check_writable, put_report
+from yolo_edge.commands.arguments import add_network, bad_arguments, chosen_model, split_list
+from yolo_edge.commands.json_output import put_report
+from yolo_edge.commands.measuring_arguments import add_measured, add_table, check_outputs, measured_network
 from yolo_edge.tuning.options import OBJECTIVES, TuneOptions
 
 if TYPE_CHECKING:
@@ -22,24 +23,27 @@ if TYPE_CHECKING:
 
 _DEFAULTS = TuneOptions()
 
+_USUAL_OBJECTIVES = ("latency", "throughput")
+"""What ``run`` can make use of: the one for live sources, the other for files."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of ``tune``."""
-    add_model(parser, positional=True)
+    add_measured(parser)
     parser.add_argument(
         "--objective",
         choices=OBJECTIVES,
-        default=_DEFAULTS.objective,
-        help="latency: the way of one frame from image to boxes; throughput: frames per second, by several "
-        "engines at once too; efficiency: CPU time of a frame, or energy where the machine's counters can be "
-        "read (default: %(default)s)",
+        help="latency: the way of one frame from image to boxes; throughput: frames per second of a run on a "
+        "file, by several engines at once too; efficiency: CPU time of a frame, or energy where the "
+        "machine's counters can be read (default: latency, which run then uses for cameras and streams, and "
+        "throughput, which it uses for files)",
     )
     parser.add_argument(
         "--budget",
         type=float,
         default=_DEFAULTS.budget_s,
         metavar="SECONDS",
-        help="time to measure for; less time tries less, and says what (default: %(default)g)",
+        help="time to measure for, in all; less time tries less, and says what (default: %(default)g)",
     )
     parser.add_argument(
         "--engine",
@@ -47,30 +51,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="engines to choose from, separated by commas (default: all installed)",
     )
     add_network(parser)
-    outputs = parser.add_argument_group("outputs")
+    outputs = add_table(parser)
     outputs.add_argument("--no-store", action="store_true", help="only show what was measured")
-    add_json(outputs, "the table")
-    outputs.add_argument("--quiet", action="store_true", help="no progress, errors only")
     parser.add_argument("-v", "--verbose", action="store_true", help="show where an error came from")
 
 
 def execute(args: argparse.Namespace) -> int:
     """Runs the command; returns 1 when nothing passed or nothing could be stored."""
+    from yolo_edge import __version__
     from yolo_edge.bundle import load_bundle
-    from yolo_edge.model_selection import find_model
     from yolo_edge.progress import Progress
     from yolo_edge.tuning.machine import read_machine
-    from yolo_edge.tuning.measure import network_of
     from yolo_edge.tuning.tuner import Tuner
 
-    if args.json not in (None, "-"):
-        check_writable(Path(args.json))
+    check_outputs(args.json)
     progress = Progress(quiet=args.quiet)
     with bad_arguments(args):
-        options = TuneOptions(args.objective, args.budget, split_list(args.engine))
-        bundle = load_bundle(find_model(args.model))
-        network = network_of(bundle, network_size(args), args.letterbox)
-        tuner = Tuner(bundle, network, options, progress=progress)
+        objectives = [args.objective] if args.objective else _USUAL_OBJECTIVES
+        engines = split_list(args.engine)
+        TuneOptions(budget_s=args.budget)  # what is refused names what was given, not a part of it
+        bundle = load_bundle(chosen_model(args.model, quiet=args.quiet))
+        network = measured_network(args, bundle)
+        tuners = [
+            Tuner(
+                bundle,
+                network,
+                TuneOptions(objective, args.budget / len(objectives), engines),
+                progress=progress,
+            )
+            for objective in objectives
+        ]
     machine = read_machine(network.root)
     if not args.quiet:
         height, width = network.size_hw
@@ -78,19 +88,34 @@ def execute(args: argparse.Namespace) -> int:
         progress.message(f"tuning {bundle.title} at {size} on {machine.describe()}")
     interrupted = False
     try:
-        tuner.run()
+        for tuner in tuners:
+            tuner.run()
     except KeyboardInterrupt:
         interrupted = True
     finally:
         progress.clear()
-    stored = None if interrupted or args.no_store else _store(bundle, machine, tuner)
-    report = _as_dict(tuner, dataclasses.asdict(machine), stored, interrupted)
-    put_report(args.json, report, _as_text(tuner, stored, interrupted))
+    stored = None if interrupted or args.no_store else _store(bundle, machine, tuners)
+    report = {
+        "yolo_edge": __version__,
+        "machine": dataclasses.asdict(machine),
+        "tunings": [_as_dict(tuner) for tuner in tuners],
+        "stored": stored,
+        "interrupted": interrupted,
+    }
+    lines = []
+    for tuner in tuners:
+        if tuner.screening.trials:
+            lines += [*_as_lines(tuner, interrupted), ""]
+    if interrupted:
+        lines.append("interrupted: nothing was stored")
+    if stored:
+        lines.append(f"stored in {stored}; run uses it unless --engine NAME is given")
+    put_report(args.json, report, "\n".join(lines).rstrip("\n"))
     return 130 if interrupted else 0
 
 
-def _store(bundle: Any, machine: Any, tuner: Tuner) -> str:
-    """Stores the result; a damaged profile in its place is replaced.
+def _store(bundle: Any, machine: Any, tuners: Sequence[Tuner]) -> str:
+    """Stores the results; a damaged profile in its place is replaced.
 
     Raises:
         ProfileError: It cannot be written.
@@ -111,17 +136,13 @@ def _store(bundle: Any, machine: Any, tuner: Tuner) -> str:
         profile = None  # it is written again, which is what its message says
     if profile is None:
         profile = profiles.Profile(profiles.bundle_digest(bundle), dataclasses.asdict(machine))
-    profile.put(tuner.tuning())
+    profile.put(*(tuner.tuning() for tuner in tuners))
     profiles.store_profile(path, profile)
     return str(path)
 
 
-def _as_dict(tuner: Tuner, machine: dict[str, Any], stored: str | None, interrupted: bool) -> dict[str, Any]:
-    from yolo_edge import __version__
-
+def _as_dict(tuner: Tuner) -> dict[str, Any]:
     return {
-        "yolo_edge": __version__,
-        "machine": machine,
         **dataclasses.asdict(tuner.tuning()),
         "cost": tuner.cost_name,
         "refused": [
@@ -130,12 +151,10 @@ def _as_dict(tuner: Tuner, machine: dict[str, Any], stored: str | None, interrup
         "skipped": tuner.screening.skipped,
         "rounds": tuner.race.rounds if tuner.race is not None else 0,
         "conditions": tuner.conditions.as_dict(),
-        "stored": stored,
-        "interrupted": interrupted,
     }
 
 
-def _as_text(tuner: Tuner, stored: str | None, interrupted: bool) -> str:
+def _as_lines(tuner: Tuner, interrupted: bool) -> list[str]:
     from yolo_edge.table import format_table
 
     ranking, refused = tuner.ranking(), tuner.refused()
@@ -150,13 +169,9 @@ def _as_text(tuner: Tuner, stored: str | None, interrupted: bool) -> str:
         lines.append(f"race: {tuner.race.rounds} rounds in turn; {tuner.race.stopped}")
     lines += [f"not tried: {text}" for text in tuner.screening.skipped]
     lines += tuner.conditions.notes()
-    if interrupted:
-        lines.append("interrupted: nothing was stored")
-    elif ranking:
+    if ranking and not interrupted:
         lines.append(f"best for {tuner.options.objective}: {ranking[0].candidate.describe()}")
-    if stored:
-        lines.append(f"stored in {stored}; run uses it unless --engine NAME is given")
-    return "\n".join(lines)
+    return lines
 
 
 def _candidate_cells(candidate: Any) -> list[str]:

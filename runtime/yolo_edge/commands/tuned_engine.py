@@ -21,7 +21,7 @@ def wishes_of(args: argparse.Namespace) -> Wishes:
     return Wishes(**cpu_arguments(args), precision=args.precision, workers=workers)
 
 
-def use_tuning(args: argparse.Namespace, bundle: Bundle, progress: Progress) -> None:
+def use_tuning(args: argparse.Namespace, bundle: Bundle, progress: Progress, objective: str) -> None:
     """Fills in what the user left open by what ``tune`` found best; says so.
 
     Whatever a flag says is kept: a stored row is used only if it agrees with all of them, and with
@@ -31,6 +31,7 @@ def use_tuning(args: argparse.Namespace, bundle: Bundle, progress: Progress) -> 
         args: Parsed flags of ``add_engine`` and ``add_network``; changed in place.
         bundle: What will run.
         progress: Where it is said.
+        objective: What the run should be best for.
 
     Raises:
         ValueError: Flags that this machine cannot fulfil.
@@ -40,7 +41,7 @@ def use_tuning(args: argparse.Namespace, bundle: Bundle, progress: Progress) -> 
     from yolo_edge.tuning.lookup import first_time_hint, look_up
 
     size_hw, letterbox = network_size(args) or bundle.input.size_hw, args.letterbox or bundle.input.letterbox
-    found = look_up(bundle, size_hw, letterbox, wishes_of(args))
+    found = look_up(bundle, size_hw, letterbox, wishes_of(args), objective)
     if found.row is not None and found.tuning is not None:
         candidate = found.row.candidate
         args.engine, args.native, args.precision = candidate.engine, candidate.native, candidate.precision

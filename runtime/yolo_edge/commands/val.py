@@ -20,6 +20,7 @@ from yolo_edge.commands.arguments import (
     add_model,
     add_network,
     bad_arguments,
+    chosen_model,
     detector_arguments,
     shown_warnings,
     split_list,
@@ -84,7 +85,6 @@ def execute(args: argparse.Namespace) -> int:
 
     from yolo_edge.bundle import load_bundle
     from yolo_edge.datasets.dataset import open_dataset
-    from yolo_edge.model_selection import find_model
     from yolo_edge.progress import Progress
     from yolo_edge.val.configurations import ALL, configurations, require_same_classes
     from yolo_edge.val.figures import require_pycocotools
@@ -97,7 +97,7 @@ def execute(args: argparse.Namespace) -> int:
             EVALUATION_OPTIONS, conf=args.conf, iou=args.iou, max_detections=args.max_detections
         )
         confusion = ConfusionThresholds(conf=args.confusion_conf, iou=args.confusion_iou)
-        bundles = [load_bundle(find_model(model)) for model in args.model or [None]]
+        bundles = [load_bundle(chosen_model(model, quiet=args.quiet)) for model in args.model or [None]]
         engines = split_list(args.engine) or [args.engine]
         precisions = split_list(args.precision) or [args.precision]
         chosen = configurations(bundles, engines, precisions)

@@ -107,8 +107,9 @@ class Engine(ABC):
     """Kinds of arithmetic it offers, the default first."""
     open_compute: ClassVar[tuple[str, ...]] = ("fp32",)
     """Those in which float32 weights may run without a measurement of what it costs."""
-    holds_gil: ClassVar[bool] = False
-    """Whether its package lets no other Python thread run while it computes."""
+    shares_workers: ClassVar[bool] = False
+    """Whether all engines of a process compute in one pool of threads, whose CPUs they then have to share;
+    those with one thread are outside of it."""
     head_tolerance: ClassVar[Mapping[str, float]]
     """Largest allowed difference of a raw head value from the checkpoint's, by compute mode."""
 
@@ -207,6 +208,11 @@ class Engine(ABC):
             return metadata.version(cls.package)
         except metadata.PackageNotFoundError:
             return None
+
+    @classmethod
+    def holds_gil(cls) -> bool:
+        """Whether its package lets no other Python thread run while it computes."""
+        return False
 
     @abstractmethod
     def _load(self, files: Mapping[str, Path]) -> None:

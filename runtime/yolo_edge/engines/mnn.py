@@ -31,6 +31,7 @@ class MnnEngine(Engine):
     package: ClassVar[str] = "MNN"
     install: ClassVar[str] = "pip install 'yolo-edge[mnn]'"
     compute_modes: ClassVar[tuple[str, ...]] = ("fp32",)
+    shares_workers: ClassVar[bool] = True
     head_tolerance: ClassVar[Mapping[str, float]] = {"fp32": 1e-4}
 
     _mnn: Any

@@ -1,4 +1,4 @@
-"""Engine ``ncnn`` through the PyPI package, which holds the GIL while it computes."""
+"""Engine ``ncnn`` through the PyPI package."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from yolo_edge.engines.base import Engine, Slot
 from yolo_edge.errors import EngineError
 from yolo_edge.packages import require
 
+_FREES_GIL_FROM = "20261020"
+"""Date of the oldest release that is known to free the GIL in ``extract``."""
+
 
 class NcnnEngine(Engine):
     """Runs ``model.ncnn.param`` and ``model.ncnn.bin`` with ncnn on the CPU."""
@@ -21,7 +24,6 @@ class NcnnEngine(Engine):
     install: ClassVar[str] = "pip install ncnn"
     compute_modes: ClassVar[tuple[str, ...]] = ("fp32", "fp16-storage", "fp16", "bf16")
     open_compute: ClassVar[tuple[str, ...]] = ("fp32", "fp16-storage", "bf16")
-    holds_gil: ClassVar[bool] = True
     # On a Cortex-A76 the heads of v5lite-e moved by 1e-5, 0.024, 1.2 and 0.2; x86 computes all in float32.
     head_tolerance: ClassVar[Mapping[str, float]] = {
         "fp32": 1e-3,
@@ -32,6 +34,11 @@ class NcnnEngine(Engine):
 
     _net: Any
     _ncnn: Any
+
+    @classmethod
+    def holds_gil(cls) -> bool:
+        version = cls.version()
+        return version is not None and version.rsplit(".", 1)[-1] < _FREES_GIL_FROM
 
     def _load(self, files: Mapping[str, Path]) -> None:
         self._ncnn = require(self.package, f"engine {self.name!r}", self.install)

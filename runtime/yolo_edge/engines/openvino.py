@@ -19,6 +19,7 @@ class OpenVinoEngine(Engine):
     package: ClassVar[str] = "openvino"
     install: ClassVar[str] = "pip install 'yolo-edge[openvino]'"
     compute_modes: ClassVar[tuple[str, ...]] = ("fp32", "int8")
+    shares_workers: ClassVar[bool] = True
     head_tolerance: ClassVar[Mapping[str, float]] = {"fp32": 1e-4}
 
     _openvino: Any

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.capture_options import CaptureOptions
 from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
 from yolo_edge.options import DetectOptions
@@ -24,6 +25,7 @@ def watch(
     *,
     on_failure: Callable[[FailedFrame], object] | None = None,
     options: DetectOptions | None = None,
+    capture: CaptureOptions | None = None,
     every: int = 1,
     max_frames: int | None = None,
 ) -> RunStatistics:
@@ -38,10 +40,12 @@ def watch(
             returns False the run ends. While it works on a frame of a file the next ones are computed.
         on_failure: Called with what could not be read; None raises it as a SourceError.
         options: Thresholds and limits; None means the defaults.
+        capture: How cameras and streams are opened; None means the defaults.
         every: Take only each N-th frame.
         max_frames: Stop after so many frames.
 
     Raises:
+        ValueError: ``capture`` asks for something that the source does not have.
         SourceError: The source cannot be opened, or something in it cannot be read and there is no
             ``on_failure``.
 
@@ -52,6 +56,6 @@ def watch(
         0
         1
     """
-    opened = open_source(source, every)
+    opened = open_source(source, every, capture)
     sink = CallbackSink(on_result, on_failure)
     return run(detector, opened, [sink], options=options or DetectOptions(), max_frames=max_frames)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ class AnnotatedSink(Sink):
         every: The run takes each N-th frame; the video has that much lower a rate.
         video: How to encode video.
         writer: What writes video; None takes the best there is, see :func:`choose_writer`.
+        sources: Files of the run's sources: none is replaced.
     """
 
     def __init__(
@@ -43,9 +45,10 @@ class AnnotatedSink(Sink):
         every: int = 1,
         video: VideoOptions | None = None,
         writer: type[VideoWriter] | None = None,
+        sources: Iterable[Path] = (),
     ) -> None:
         self._cv2 = require_cv2("writing annotated images")
-        self._folder = OutputFolder(folder)
+        self._folder = OutputFolder(folder, sources)
         self._every = every
         self._video = video or VideoOptions()
         self._writer = writer

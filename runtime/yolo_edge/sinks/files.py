@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from yolo_edge.errors import SinkError
@@ -19,12 +20,17 @@ class OutputFolder:
     Two sources of the same name (``a/x.jpg`` and ``b/x.jpg``) get ``x.jpg`` and ``x_2.jpg``. A stream
     (``rtsp://user:secret@host:554/live``) is called by its address without credentials, ``host_554_live``.
 
+    Args:
+        path: Made if missing.
+        sources: Files of the run's sources, which may lie in this folder; none is replaced.
+
     Raises:
         SinkError: The folder cannot be made.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, sources: Iterable[Path] = ()) -> None:
         self.path = path
+        self._sources = _places(sources)
         self._names: dict[tuple[str, str], str] = {}
         self._taken: set[str] = set()
         try:
@@ -46,7 +52,7 @@ class OutputFolder:
             keep_existing: Choose a name that no file of an earlier run has.
 
         Raises:
-            SinkError: It would be the source itself.
+            SinkError: It would be the source itself, or another one.
         """
         key = (source, suffix)
         if key not in self._names:
@@ -58,13 +64,23 @@ class OutputFolder:
             self._taken.add(name)
             self._names[key] = name
         path = self.path / self._names[key]
-        if source_path is not None and path.resolve() == source_path.resolve():
+        itself = source_path is not None and path.resolve() == source_path.resolve()
+        if itself or (self.path.resolve() / path.name) in self._sources:
             raise SinkError(f"{path}: the output would overwrite the source; choose another folder")
         return path
 
     def forget(self, source: str, suffix: str) -> None:
         """Frees the memory of a name that will not be asked for again; the name stays taken."""
         self._names.pop((source, suffix), None)
+
+
+def _places(files: Iterable[Path]) -> frozenset[Path]:
+    """Where directory entries are, links of folders followed: writing replaces an entry, not its target."""
+    folders: dict[Path, Path] = {}
+    return frozenset(
+        (folders.get(file.parent) or folders.setdefault(file.parent, file.parent.resolve())) / file.name
+        for file in files
+    )
 
 
 def _live_stem(source: str) -> str:

@@ -7,14 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.errors import SinkError
-from yolo_edge.packages import require, require_cv2
+from yolo_edge.packages import require_av, require_cv2
 from yolo_edge.sinks.durable_file import DurableFile
 from yolo_edge.sinks.video_opencv import even_sized
 from yolo_edge.sinks.video_writer import VideoOptions, VideoWriter
@@ -81,7 +80,7 @@ def find_encoder() -> Encoder | None:
     Raises:
         MissingExtraError: PyAV is not installed.
     """
-    av = _require_av()
+    av = require_av("H.264 video")
     known: set[str] = av.codec.codecs_available
     return next((encoder for encoder in ENCODERS if encoder.name in known), None)
 
@@ -103,7 +102,7 @@ class PyAvWriter(VideoWriter):
         options: VideoOptions,
         encoder: Encoder | None = None,
     ) -> None:
-        self._av = _require_av()
+        self._av = require_av("H.264 video")
         self._cv2 = require_cv2("writing video")
         chosen = encoder or find_encoder()
         if chosen is None:
@@ -246,7 +245,3 @@ class _MuxedBytes:
         self._buffer.seek(0)
         self._buffer.truncate()
         return data
-
-
-def _require_av() -> ModuleType:
-    return require("av", "H.264 video", "pip install 'yolo-edge[stream]'")

@@ -1,4 +1,4 @@
-"""Where frames come from: images, folders, globs, video files, cameras and streams.
+"""Where frames come from: images, folders, globs, video files, cameras, streams and a drawn demo.
 
 To add a kind: a file here with a :class:`~yolo_edge.sources.base.Source`, and its place in
 :func:`open_sources`, which alone decides what a source's name means.
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
     from yolo_edge._core import CpuSet
     from yolo_edge.sources.images import ImagesSource
 
-__all__ = ["CaptureOptions", "FailedFrame", "Frame", "Source", "open_source", "open_sources", "redact"]
+__all__ = [
+    "CaptureOptions",
+    "FailedFrame",
+    "Frame",
+    "Source",
+    "is_live",
+    "open_source",
+    "open_sources",
+    "redact",
+]
 
 IMAGE_SUFFIXES = frozenset(
     {".avif", ".bmp", ".dib", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
@@ -33,14 +42,21 @@ VIDEO_SUFFIXES = frozenset(
 )
 
 
-KINDS = "an image, a folder, a glob pattern, a video file, camN, an rtsp:// or http:// URL, gst: or rpicam:"
+KINDS = (
+    "an image, a folder, a glob pattern, a video file, camN, an rtsp:// or http:// URL, gst:, rpicam: or demo"
+)
 """What a source may be, for messages."""
 
 _LIVE = re.compile(
     r"(?P<camera>(?:cam|/dev/video)(?P<index>\d+))|(?P<rtsp>rtsps?://.*)|(?P<http>https?://.*)"
-    r"|gst:(?P<gst>.*)|rpicam:(?P<rpicam>.*)",
+    r"|gst:(?P<gst>.*)|rpicam:(?P<rpicam>.*)|(?P<demo>demo)",
     re.DOTALL,
 )
+
+
+def is_live(spec: str) -> bool:
+    """Whether a name stands for a camera or stream, whose newest frame counts, not for files."""
+    return _LIVE.fullmatch(spec) is not None
 
 
 def open_sources(
@@ -54,7 +70,7 @@ def open_sources(
     Args:
         specs: Each a path of an image, video or folder, a glob pattern, ``camN`` or ``/dev/videoN``, an
             ``rtsp://``, ``rtsps://``, ``http://`` or ``https://`` URL, ``gst:PIPELINE``, ``rpicam:`` or
-            ``rpicam:OPTIONS``.
+            ``rpicam:OPTIONS``, or ``demo``, a drawn scene (``./demo`` is a file or folder of that name).
         every: Yield only each N-th frame of a source, the first included.
         capture_cpus: CPUs that the thread which reads a camera is bound to; None binds nothing.
         capture: How cameras and streams are opened; None means the defaults.
@@ -113,6 +129,8 @@ def open_source(source: Any, every: int = 1, capture: CaptureOptions | None = No
         return open_sources([source], every, capture=capture)
     if isinstance(source, (list, tuple)) and source and all(isinstance(entry, str) for entry in source):
         return open_sources(list(source), every, capture=capture)
+    if capture is not None:
+        _check_options(capture, [])
     from yolo_edge.sources.arrays import ArraySource
 
     return [ArraySource(source, every)]
@@ -169,6 +187,10 @@ def _live(spec: re.Match[str], options: CaptureOptions, every: int, cpus: CpuSet
         from yolo_edge.sources.http_stream import HttpSource
 
         return HttpSource(spec["http"], options, every, cpus)
+    if spec["demo"] is not None:
+        from yolo_edge.sources.demo import DemoSource
+
+        return DemoSource(options, every)
     if spec["gst"] is not None:
         from yolo_edge.sources.gstreamer import GstreamerSource
 
@@ -189,8 +211,8 @@ def _check_options(options: CaptureOptions, specs: Sequence[str]) -> None:
     wrong = [
         f"{text} is for {names}, and there is none"
         for field, text, names, takers in (
-            ("size_wh", "a size", "camN and rpicam:", {"camera", "index", "rpicam"}),
-            ("fps", "a frame rate", "camN and rpicam:", {"camera", "index", "rpicam"}),
+            ("size_wh", "a size", "camN, rpicam: and demo", {"camera", "index", "rpicam", "demo"}),
+            ("fps", "a frame rate", "camN, rpicam: and demo", {"camera", "index", "rpicam", "demo"}),
             ("pixel_format", "a format", "camN", {"camera", "index"}),
             ("rtsp_transport", "an RTSP transport", "rtsp:// sources", {"rtsp"}),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -74,6 +74,8 @@ class Source(ABC):
     """How messages and results call it."""
     frame_count: int | None
     """Number of frames, None when unknown."""
+    files: Sequence[Path] = ()
+    """What it reads, which no output may replace."""
     fps: float | None = None
     """Nominal frames per second, None for images."""
     dropped: int = 0

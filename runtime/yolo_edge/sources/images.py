@@ -33,6 +33,7 @@ class ImagesSource(Source):
         self._numbered = list(enumerate(paths))[::every]
         self.name = str(paths[0]) if len(paths) == 1 else f"{len(paths)} images"
         self.frame_count = len(self._numbered)
+        self.files = paths
 
     def __iter__(self) -> Iterator[FrameOrFailure]:
         for index, path in self._numbered:

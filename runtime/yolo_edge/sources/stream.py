@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from yolo_edge._core import CpuSet
 from yolo_edge.capture_options import CaptureOptions
-from yolo_edge.packages import require
+from yolo_edge.packages import require_av
 from yolo_edge.sources.credentials import redact
 from yolo_edge.sources.live import CaptureCounts, Connection, LiveSource, Picture, plausible_fps
 from yolo_edge.sources.network import check_url, refused
@@ -51,7 +51,7 @@ class RtspSource(LiveSource):
 
     def __init__(self, url: str, options: CaptureOptions, every: int = 1, cpus: CpuSet | None = None) -> None:
         check_url(url)
-        require_av("RTSP")
+        require_av("reading RTSP")
         super().__init__(redact(url), options, every, cpus)
         self._url = url
         self.start()
@@ -83,7 +83,7 @@ class VideoDecoder:
     """
 
     def __init__(self, decoder: Any, counts: CaptureCounts) -> None:
-        self._av = require_av("this stream")
+        self._av = require_av("reading this stream")
         self._decoder = decoder
         self._counts = counts
         self.waiting_for_key = True
@@ -131,7 +131,7 @@ class RtspConnection(Connection):
     def __init__(
         self, client: RtspClient, video: VideoDescription, options: CaptureOptions, counts: CaptureCounts
     ) -> None:
-        self._av = require_av("RTSP")
+        self._av = require_av("reading RTSP")
         self._client = client
         self._video = video
         self._options = options
@@ -194,7 +194,7 @@ class AvConnection(Connection):
     """
 
     def __init__(self, url: str, options: CaptureOptions, counts: CaptureCounts) -> None:
-        self._av = av = require_av("this stream")
+        self._av = av = require_av("reading this stream")
         self._options = options
         self._counts = counts
         _resolve(url)
@@ -296,11 +296,6 @@ def _converter(frame: Any) -> Callable[[], npt.NDArray[np.uint8]]:
         return image
 
     return to_bgr
-
-
-def require_av(purpose: str) -> ModuleType:
-    """Imports PyAV."""
-    return require("av", f"reading {purpose}", "pip install 'yolo-edge[stream]' (or pip install av)")
 
 
 def _resolve(url: str) -> None:

@@ -23,6 +23,7 @@ class VideoSource(Source):
         self._path = path
         self._every = every
         self.name = str(path)
+        self.files = [path]
         try:
             with path.open("rb") as file:
                 empty = not file.read(1)

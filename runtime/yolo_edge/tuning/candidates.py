@@ -133,8 +133,14 @@ def not_installed(bundle: Bundle) -> list[str]:
     return [name for name in engine_names() if name in held and installed_version(name) is None]
 
 
-def cpu_choices(topology: CpuTopology, root: str | Path = "/") -> list[CpuChoice]:
-    """The sets of CPUs worth trying, the usual one first: clusters, several of them, one CPU of each core."""
+def cpu_choices(topology: CpuTopology, root: str | Path = "/", *, leave_one: bool = False) -> list[CpuChoice]:
+    """The sets of CPUs worth trying, the usual one first: clusters, several of them, one CPU of each core.
+
+    Args:
+        topology: The machine.
+        root: Where ``sys`` is.
+        leave_one: Also where those are all CPUs, all but one: what reads and writes frames has that one.
+    """
     usual = topology.select()
     tiers = [tier for tier in topology.tiers if len(tier.cpus & topology.allowed)]
     choices = [CpuChoice(tiers[0].name if tiers else "all", usual), CpuChoice("all", topology.allowed)]
@@ -143,6 +149,8 @@ def cpu_choices(topology: CpuTopology, root: str | Path = "/") -> list[CpuChoice
         choices.append(CpuChoice(f"{tiers[0].name} and {tiers[1].name}", upper))
     choices += [CpuChoice(tier.name, tier.cpus & topology.allowed) for tier in tiers[1:]]
     choices.append(CpuChoice("one of each core", _one_of_each_core(usual, Path(root))))
+    if leave_one and usual == topology.allowed and len(usual) > 1:
+        choices.append(CpuChoice("all but one", CpuSet(list(usual)[:-1])))
     distinct: dict[str, CpuChoice] = {}
     for choice in choices:
         distinct.setdefault(str(choice.cpus), choice)

@@ -67,8 +67,21 @@ class Lookup:
     """Why a stored profile is not used; None when it is, or when there is none."""
 
 
-def look_up(bundle: Bundle, size_hw: tuple[int, int], letterbox: str, wishes: Wishes | None = None) -> Lookup:
+def look_up(
+    bundle: Bundle,
+    size_hw: tuple[int, int],
+    letterbox: str,
+    wishes: Wishes | None = None,
+    objective: str = "latency",
+) -> Lookup:
     """Looks for the best way to run a bundle that was measured on this machine.
+
+    Args:
+        bundle: The bundle.
+        size_hw: Network size.
+        letterbox: ``rect`` or ``square``.
+        wishes: What the user fixed; None fixes nothing.
+        objective: What it should be best for, if ``tune`` measured that; else what it did measure counts.
 
     Raises:
         ValueError: Wishes that this machine cannot fulfil, such as an unknown cluster.
@@ -83,9 +96,10 @@ def look_up(bundle: Bundle, size_hw: tuple[int, int], letterbox: str, wishes: Wi
         return Lookup(problem=str(error))
     if profile is None:
         return Lookup()
-    tuning = profile.find(size_hw, letterbox)
+    tuning = profile.find(size_hw, letterbox, objective)
     if tuning is None:
-        known = ", ".join(_size(*other.size_hw, other.letterbox) for other in profile.tunings)
+        sizes = (_size(*other.size_hw, other.letterbox) for other in profile.tunings)
+        known = ", ".join(dict.fromkeys(sizes))
         wanted = _size(*size_hw, letterbox)
         return Lookup(problem=f"the bundle was tuned for {known}, not for {wanted}")
     if changes := tuning.stale():
@@ -111,8 +125,8 @@ def tuned_arguments(
 ) -> dict[str, Any]:
     """How ``yolo-edge tune`` found a bundle to run best here, as arguments of a Detector.
 
-    What is given is kept: the result is the best measured configuration that agrees with it. Measured is
-    what ``tune`` was asked for last: latency, throughput or efficiency.
+    What is given is kept: the result is the best measured configuration that agrees with it: for latency,
+    if ``tune`` was not asked for something else when it last ran.
 
     Args:
         bundle: A bundle folder, or one already read.

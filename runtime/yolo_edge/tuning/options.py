@@ -18,10 +18,11 @@ class TuneOptions:
     """
 
     objective: str = "latency"
-    """``latency``: one frame's way from image to boxes; ``throughput``: frames per second, with several
-    engines at once too; ``efficiency``: CPU time of a frame, or energy where the machine has counters."""
+    """``latency``: one frame's way from image to boxes; ``throughput``: frames per second of a run on a file,
+    with several engines at once too; ``efficiency``: CPU time of a frame, or energy where the machine has
+    counters."""
 
-    budget_s: float = 120.0
+    budget_s: float = 180.0
     """Seconds to measure for; less time tries fewer configurations and decides less surely."""
 
     engines: Sequence[str] | None = None

@@ -81,17 +81,16 @@ class Profile:
     """As information; the machine's fingerprint is in the file's name."""
     tunings: list[Tuning] = field(default_factory=list)
 
-    def find(self, size_hw: tuple[int, int], letterbox: str) -> Tuning | None:
-        """The tuning for a network size."""
-        for tuning in self.tunings:
-            if (tuning.size_hw, tuning.letterbox) == (size_hw, letterbox):
-                return tuning
-        return None
+    def find(self, size_hw: tuple[int, int], letterbox: str, objective: str) -> Tuning | None:
+        """The tuning for a network size: that for the objective, else the one there is."""
+        found = [each for each in self.tunings if (each.size_hw, each.letterbox) == (size_hw, letterbox)]
+        return min(found, key=lambda tuning: tuning.objective != objective, default=None)
 
-    def put(self, tuning: Tuning) -> None:
-        """Adds a tuning in the place of the one for the same size."""
-        same = (tuning.size_hw, tuning.letterbox)
-        self.tunings = [old for old in self.tunings if (old.size_hw, old.letterbox) != same] + [tuning]
+    def put(self, *tunings: Tuning) -> None:
+        """Adds the tunings that were asked for together, in the place of those for the same sizes."""
+        same = {(tuning.size_hw, tuning.letterbox) for tuning in tunings}
+        kept = [old for old in self.tunings if (old.size_hw, old.letterbox) not in same]
+        self.tunings = [*kept, *tunings]
 
 
 def profiles_folder() -> Path | None:

@@ -73,9 +73,9 @@ def screen(
 ) -> Screening:
     """Tries candidates until the plan or the time is at its end.
 
-    The plan: each engine on the usual CPUs with all threads and with one; of those not far behind the other
-    numbers of threads, then the other sets of CPUs, then at each engine's best the other kinds of arithmetic,
-    and last several workers.
+    The plan: each engine on the usual CPUs with all threads and with one; of those not far behind several
+    workers, where they may win, the other numbers of threads, then the other sets of CPUs, and last at each
+    engine's best the other kinds of arithmetic.
 
     Args:
         space: What there is to choose from.
@@ -149,6 +149,8 @@ def _plan(space: Space, found: Screening) -> Iterator[Candidate]:
         for runtime in space.runtimes:
             yield _candidate(runtime, threads, usual_cpus)
     near = _near(space, found)
+    if space.workers:
+        yield from _with_workers(near, space)
     for runtime in near:
         for threads in counts:
             yield _candidate(runtime, threads, usual_cpus)
@@ -160,8 +162,6 @@ def _plan(space: Space, found: Screening) -> Iterator[Candidate]:
         for precision in runtime.precisions[1:]:
             if best is not None:
                 yield dataclasses.replace(best, precision=precision)
-    if space.workers:
-        yield from _with_workers(near, space, found)
 
 
 def _near(space: Space, found: Screening) -> list[Runtime]:
@@ -207,16 +207,11 @@ def _on_other_cpus(
         yield _candidate(runtime, threads, choice)
 
 
-def _with_workers(near: Sequence[Runtime], space: Space, found: Screening) -> Iterator[Candidate]:
-    for runtime in near:
-        best = found.best(runtime)
-        if best is None:
-            continue
-        for choice in space.cpus:
-            for workers, threads in worker_splits(len(choice.cpus), space.quota_cpus):
-                yield Candidate(
-                    runtime.engine, runtime.native, best.precision, threads, str(choice.cpus), workers
-                )
+def _with_workers(near: Sequence[Runtime], space: Space) -> Iterator[Candidate]:
+    for choice in space.cpus:
+        for workers, threads in worker_splits(len(choice.cpus), space.quota_cpus):
+            for runtime in near:
+                yield dataclasses.replace(_candidate(runtime, threads, choice), workers=workers)
 
 
 def _candidate(runtime: Runtime, threads: int, choice: CpuChoice) -> Candidate:

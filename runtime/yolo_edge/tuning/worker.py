@@ -15,22 +15,27 @@ import json
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.bundle import load_bundle
 from yolo_edge.check import MIN_BOX_AGREEMENT, CheckResult, check_bundle
+from yolo_edge.cpu_plan import plan_cpus
 from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
 from yolo_edge.errors import BundleError, EngineError, MissingExtraError, SourceError
+from yolo_edge.options import DetectOptions
+from yolo_edge.packages import require_cv2
+from yolo_edge.pipeline import run
 from yolo_edge.scene import draw_scene
-from yolo_edge.sources import FailedFrame, open_sources
+from yolo_edge.sinks import Sink
+from yolo_edge.sources import FailedFrame, Frame, Source, open_sources
+from yolo_edge.sources.base import FrameOrFailure
 from yolo_edge.tuning.candidates import Candidate
 from yolo_edge.tuning.conditions import EnergyMeter
 
@@ -79,8 +84,11 @@ class Rig:
             stack.enter_context(Detector(self.bundle, **self.candidate.detector_arguments(worker), **network))
             for worker in range(self.candidate.workers)
         ]
-        self._images = _frames(spec["source"]) if spec["source"] else itertools.repeat(_drawn())
-        self._decodes = bool(spec["source"])
+        drawn = None if spec["source"] else draw_scene(_DRAWN_HW, seed=0)
+        self._images = _frames(spec["source"]) if drawn is None else itertools.repeat(drawn)
+        self._decoded = self._images if drawn is None else _decoded(drawn)
+        self._decodes = drawn is None
+        self._other_cpus = plan_cpus(affinity=self.candidate.cpus).other_cpus
         self._energy = EnergyMeter(spec["root"])
 
     def check(self) -> dict[str, Any]:
@@ -93,9 +101,7 @@ class Rig:
         detect = self._overlapped if overlap else self._one_by_one
         detect(1)
         energy_before, cpu_before = self._energy.read(), time.process_time()
-        started = time.perf_counter()
-        found = detect(frames)
-        wall_s = time.perf_counter() - started
+        found, wall_s = detect(frames)
         return {
             "frames": len(found),
             "wall_s": wall_s,
@@ -104,8 +110,10 @@ class Rig:
             "times_ms": {stage: [frame[stage] for frame in found] for stage in found[0]},
         }
 
-    def _one_by_one(self, frames: int) -> list[dict[str, float]]:
+    def _one_by_one(self, frames: int) -> tuple[list[dict[str, float]], float]:
+        """The times of each frame, and of all together in seconds."""
         detector, results = self.detectors[0], []
+        begun = time.perf_counter()
         for _ in range(frames):
             started = time.perf_counter()
             image = next(self._images)
@@ -114,32 +122,60 @@ class Rig:
             finished = time.perf_counter()
             decode = {"decode": (decoded - started) * 1e3} if self._decodes else {}
             results.append({"pipeline": (finished - started) * 1e3, **decode, **_stages(found)})
-        return results
+        return results, time.perf_counter() - begun
 
-    def _overlapped(self, frames: int) -> list[dict[str, float]]:
-        """As ``run`` does with files: while an engine computes one frame the next is made ready."""
-        results: list[list[dict[str, float]]] = [[] for _ in self.detectors]
-        faults: list[Exception] = []
+    def _overlapped(self, frames: int) -> tuple[list[dict[str, float]], float]:
+        """The same of what ``run`` does with a file: reads, computes and hands out at the same time."""
+        workers = len(self.detectors)
+        clock = _Clock(time.perf_counter())
+        stream = _Stream(itertools.islice(self._decoded, frames * workers))
+        run(self.detectors, [stream], [clock], options=DetectOptions(), cpus=self._other_cpus)
+        return clock.frames(workers), clock.steady_s(workers)
 
-        def work(detector: Detector, mine: list[dict[str, float]]) -> None:
-            before = time.perf_counter()
-            try:
-                for found in detector.detect_stream(itertools.islice(self._images, frames)):
-                    now = time.perf_counter()
-                    mine.append({"pipeline": (now - before) * 1e3, **_stages(found)})
-                    before = now
-            except EngineError as error:
-                faults.append(error)
 
-        threads = [threading.Thread(target=work, args=pair) for pair in zip(self.detectors[1:], results[1:])]
-        for thread in threads:
-            thread.start()
-        work(self.detectors[0], results[0])
-        for thread in threads:
-            thread.join()
-        if faults:
-            raise faults[0]
-        return list(itertools.chain.from_iterable(results))
+class _Stream(Source):
+    """Images, read ahead as those of a file are."""
+
+    may_run_ahead: ClassVar[bool] = True
+    name = "measured"
+    frame_count = None
+
+    def __init__(self, images: Iterator[Image]) -> None:
+        self._images = images
+
+    def __iter__(self) -> Iterator[FrameOrFailure]:
+        for index, image in enumerate(self._images):
+            yield Frame(image, self.name, index, 0.0, time.time(), time.monotonic())
+
+
+class _Clock(Sink):
+    """When results came, and how long their stages took."""
+
+    def __init__(self, started: float) -> None:
+        self._times = [started]
+        self._stages: list[dict[str, float]] = []
+
+    def write(self, frame: Frame, detections: Detections) -> None:
+        self._times.append(time.perf_counter())
+        self._stages.append(_stages(detections))
+
+    def fail(self, failed: FailedFrame) -> None:
+        raise SourceError(failed.error)
+
+    def frames(self, workers: int) -> list[dict[str, float]]:
+        """The stages of each frame; ``pipeline`` is the time in which each worker finished one."""
+        before = self._times[:1] * (workers - 1) + self._times
+        return [
+            {"pipeline": (at - earlier) * 1e3, **stages}
+            for earlier, at, stages in zip(before, self._times[1:], self._stages)
+        ]
+
+    def steady_s(self, workers: int) -> float:
+        """Seconds for as many frames, without each worker's first, which nothing overlapped."""
+        later = len(self._stages) - workers
+        if later < 1:
+            return self._times[-1] - self._times[0]
+        return (self._times[-1] - self._times[workers]) * len(self._stages) / later
 
 
 def failed_part(result: CheckResult) -> str:
@@ -166,8 +202,12 @@ def _stages(found: Detections) -> dict[str, float]:
     }
 
 
-def _drawn() -> Image:
-    return draw_scene(_DRAWN_HW, seed=0)
+def _decoded(image: Image) -> Iterator[Image]:
+    """An image over and over, decoded each time from JPEG, as cameras and photographs come."""
+    cv2 = require_cv2("decoding images")
+    encoded = cv2.imencode(".jpg", image)[1]
+    while True:
+        yield cv2.imdecode(encoded, cv2.IMREAD_COLOR)
 
 
 def _frames(spec: str) -> Iterator[Image]:

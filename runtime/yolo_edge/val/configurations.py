@@ -90,7 +90,8 @@ def configurations(
 ) -> list[Configuration]:
     """Combines bundles, engines and precisions.
 
-    Names that were given are all combined; ``all`` adds only what a bundle holds and this machine can run.
+    Names that were given are all combined; ``all`` adds only what a bundle holds and this machine can run; of
+    precisions, each with all weights that may run in it.
 
     Raises:
         ValueError: An unknown name; the message lists the known ones.
@@ -103,12 +104,15 @@ def configurations(
             raise ValueError(
                 f"precision is {precision!r}; it must be one of {', '.join(PRECISIONS)} or {ALL}"
             )
-    return [
-        Configuration(bundle, engine, precision)
-        for bundle in bundles
-        for engine in _expanded(engines, _engines(bundle))
-        for precision in _expanded(precisions, _precisions(bundle, engine))
-    ]
+    found: list[Configuration] = []
+    for bundle in bundles:
+        for engine in _expanded(engines, _engines(bundle)):
+            for precision in precisions:
+                if precision == ALL:
+                    found += _precisions(bundle, engine)
+                else:
+                    found.append(Configuration(bundle, engine, precision))
+    return [each for number, each in enumerate(found) if each not in found[:number]]
 
 
 def run_configurations(
@@ -168,15 +172,27 @@ def _engines(bundle: Bundle) -> list[str]:
     return [name for name in engine_names() if name in held and installed_version(name)] or ["auto"]
 
 
-def _precisions(bundle: Bundle, engine: str) -> list[str]:
-    """What an engine can compute a bundle's targets in; ``auto`` where it cannot run, which says why."""
+def _precisions(bundle: Bundle, engine: str) -> list[Configuration]:
+    """What an engine can compute a bundle's targets in, each with all weights that may run in it.
+
+    ``auto`` where the engine cannot run, which says why.
+    """
     try:
         name = select_target(bundle, engine).engine
     except (BundleError, MissingExtraError):
-        return ["auto"]
-    modes = engine_class(name).compute_modes
-    verified = {mode for target in bundle.targets if target.engine == name for mode in target.compute}
-    return [mode for mode in PRECISIONS if mode in modes and mode in verified] or ["auto"]
+        return [Configuration(bundle, engine, "auto")]
+    found = []
+    for precision in PRECISIONS:
+        if precision not in engine_class(name).compute_modes:
+            continue
+        held = [target for target in bundle.targets if target.engine == name]
+        held = [target for target in held if precision in target.compute]
+        if held:
+            # The one that runs when nobody compares weights comes first.
+            first = select_target(bundle, name, precision)
+            found.append(Configuration(bundle, engine, precision))
+            found += [Configuration(bundle.only(each), engine, precision) for each in held if each != first]
+    return found or [Configuration(bundle, engine, "auto")]
 
 
 def _expanded(given: Sequence[str], every: Sequence[str]) -> list[str]:

@@ -42,7 +42,7 @@ def test_a_kept_layer_is_float(model: bytes, calibration: Calibration, capsys: p
     whole = weights_in_int8(quantize_openvino(model, calibration))
     assert whole > 10
     assert weights_in_int8(quantize_openvino(model, calibration, keep_float=[first])) == whole - 1
-    assert capsys.readouterr().out == ""
+    assert capsys.readouterr() == ("", ""), "NNCF draws a bar of its own"
 
 
 def test_an_unknown_layer_is_named(model: bytes, calibration: Calibration):

@@ -30,6 +30,15 @@ def test_bins_grow_and_count_every_value():
     assert below == (values < 0).sum()
 
 
+def test_means_of_channels():
+    random = np.random.default_rng(0)
+    images = [random.normal(channel_mean, 1, (1, 1, 4, size)) for channel_mean, size in ((3, 5), (3, 9))]
+    images = [np.concatenate([each, -2 * each], axis=1) for each in images]
+    wanted = np.concatenate([each.reshape(2, -1) for each in images], axis=1).mean(1)
+    np.testing.assert_allclose(distribution(*images).means, wanted, rtol=1e-5)
+    assert distribution(np.ones(3)).means.size == distribution().means.size == 0
+
+
 def test_a_value_at_the_limit_is_counted():
     found = distribution(np.array([1.0, -1.0, np.nextafter(np.float32(2), np.float32(0))]))
     assert found.counts.sum() == 3
@@ -90,6 +99,7 @@ def test_measurements_are_kept(model: bytes, calibration: Calibration, tmp_path:
     assert first.keys() == second.keys()
     for name, each in first.items():
         np.testing.assert_array_equal(each.counts, second[name].counts)
+        np.testing.assert_array_equal(each.means, second[name].means)
         assert (each.lowest, each.highest, each.limit) == (
             second[name].lowest,
             second[name].highest,

@@ -1,4 +1,4 @@
-"""The report on layers, and the automatic choice of those that stay in float."""
+"""The noise of layers, and the report on it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,11 @@ from yolo_export.quantize import (
     Calibration,
     LayerNoise,
     draw_sensitivity,
-    fewest_float_layers,
     layer_noise,
-    quantized_layers,
+    sensitivity_rows,
     sensitivity_table,
-    with_gains,
 )
 from yolo_export.quantize.onnx_int8 import map_ranges, quantize_with_ranges
-
-
-def float_convolutions(model: bytes) -> set[str]:
-    graph = onnx.load_from_string(model).graph
-    floats = {each.name for each in graph.initializer if each.data_type == onnx.TensorProto.FLOAT}
-    return {node.name for node in graph.node if node.op_type == "Conv" and node.input[1] in floats}
 
 
 def three_convolutions(middle: np.ndarray) -> bytes:
@@ -67,52 +59,24 @@ def test_the_bad_layer_is_found(bad_middle: bytes, calibration: Calibration):
     assert all(np.isfinite(row.through_db) and row.gain is None for row in rows)
 
 
-def test_gains_are_measured_from_the_noisiest(bad_middle: bytes, calibration: Calibration):
+def test_noise_is_kept(bad_middle: bytes, calibration: Calibration):
+    rows = layer_noise(bad_middle, calibration, images=2)
+    said: list[str] = []
+    assert layer_noise(bad_middle, calibration, progress=said.append, images=2) == rows
+    assert said == ["noise of the layers: measured before"]
+    assert layer_noise(bad_middle, calibration, "min-max", said.append, images=2) != rows
+    assert "layer 3 of 3: last" in said
+
+
+def test_damaged_files_in_the_cache(
+    bad_middle: bytes, calibration: Calibration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     rows = layer_noise(bad_middle, calibration, images=1)
-    asked: list[set[str]] = []
-
-    def score(model: bytes) -> float:
-        asked.append(float_convolutions(model))
-        return float(len(asked[-1]))
-
-    found = with_gains(rows, bad_middle, calibration, score)
-    assert asked[:2] == [set(), {"middle"}]
-    assert [row.gain for row in found] == [1.0, 1.0, 1.0]
-    assert [row.name for row in found] == [row.name for row in rows]
-    assert all(row.gain is None for row in with_gains(rows, bad_middle, calibration, score, limit_s=0))
-
-
-def rows_of(model: bytes, worst_first: list[int]) -> list[LayerNoise]:
-    names = quantized_layers(model)
-    places = {number: place for place, number in enumerate(worst_first)}
-    return [
-        LayerNoise(name, float(places.get(number, 50 + number)), 0.0) for number, name in enumerate(names)
-    ]
-
-
-@pytest.mark.parametrize("needed", [0, 1, 2, 3, 5, 8])
-def test_the_fewest_layers_stay_in_float(needed: int, model: bytes, calibration: Calibration):
-    worst = [7, 3, 11, 2, 9, 5, 0, 4]
-    rows = rows_of(model, worst)
-    wanted = {rows[number].name for number in worst[:needed]}
-    result = fewest_float_layers(
-        model, calibration, lambda made: wanted <= float_convolutions(made), noise=rows
-    )
-    assert result.passed
-    assert set(result.kept) == wanted == float_convolutions(result.model)
-    assert len(result.tried) <= 8
-
-
-def test_a_gate_that_never_opens(bad_middle: bytes, calibration: Calibration):
-    result = fewest_float_layers(bad_middle, calibration, lambda _: False)
-    assert not result.passed
-    assert result.tried == {0: False, 1: False, 2: False, 3: False}
-    assert len(result.kept) == 3
-
-
-def test_the_time_is_bounded(bad_middle: bytes, calibration: Calibration):
-    result = fewest_float_layers(bad_middle, calibration, lambda _: False, limit_s=0)
-    assert (result.passed, dict(result.tried)) == (False, {0: False})
+    (place,) = tmp_path.rglob("*.noise.json")
+    for content in ("", "[", "[[1]]", "{}", '[["first", 1, 2]]'):
+        place.write_text(content)
+        assert layer_noise(bad_middle, calibration, images=1) == rows, content
 
 
 def test_no_image(bad_middle: bytes, calibration: Calibration):
@@ -130,6 +94,15 @@ def test_table():
     assert sensitivity_table([]).splitlines() == ["layer  alone, dB  in all, dB  gain in float"]
 
 
+def test_rows_for_json():
+    rows = [LayerNoise("/a", 40.126, float("inf")), LayerNoise("/b", 12.0, 8.0, -0.0123)]
+    assert sensitivity_rows(rows) == [
+        {"name": "/a", "own_db": 40.13, "through_db": None, "gain": None},
+        {"name": "/b", "own_db": 12.0, "through_db": 8.0, "gain": -0.0123},
+    ]
+    assert sensitivity_rows([]) == []
+
+
 def test_chart(tmp_path: Path):
     path = tmp_path / "layers.png"
     rows = [LayerNoise(f"/layers.{number}/Conv", 10.0 + number, 8.0) for number in range(12)]
@@ -137,6 +110,9 @@ def test_chart(tmp_path: Path):
     picture = cv2.imread(str(path))
     assert picture is not None
     assert picture.std() > 1
+    draw_sensitivity([LayerNoise("/a", 40.0, 30.0, 0.01), *rows], path)
+    wider = cv2.imread(str(path))
+    assert wider.shape[1] > picture.shape[1], "a second panel for the gains"
     with pytest.raises(ValueError, match="no layers to draw"):
         draw_sensitivity([], path)
 

@@ -51,6 +51,16 @@ def test_cpus(
     assert [(choice.name, str(choice.cpus)) for choice in cpu_choices(topology, tmp_path)] == expected
 
 
+def test_a_cpu_may_be_left_to_the_rest(tmp_path: Path) -> None:
+    board = sysfs.raspberry_pi_4(tmp_path)
+    for allowed, last in (("0-3", ("all but one", "0-2")), ("3", ("all", "3"))):
+        choices = cpu_choices(_core.CpuTopology.read(board, allowed=_core.CpuSet(allowed)), leave_one=True)
+        assert (choices[-1].name, str(choices[-1].cpus)) == last
+    board = sysfs.rk3588(tmp_path / "b")
+    big = cpu_choices(_core.CpuTopology.read(board, allowed=_core.CpuSet("0-7")), board, leave_one=True)
+    assert "all but one" not in [choice.name for choice in big]
+
+
 @pytest.mark.parametrize(
     ("cpus", "quota", "threads", "splits"),
     [

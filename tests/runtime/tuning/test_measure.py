@@ -74,6 +74,13 @@ def test_a_source_is_repeated(tiny_bundle: Path, clip: Path) -> None:
     assert min(block.times_ms["decode"]) > 0
 
 
+def test_a_source_that_breaks_off_is_an_error(tiny_bundle: Path, tmp_path: Path) -> None:
+    (tmp_path / "broken.jpg").write_bytes(b"no picture")
+    network = network_of(load_bundle(tiny_bundle), source=str(tmp_path / "broken.jpg"))
+    with Subject(PLAIN, network) as subject, pytest.raises(EngineError, match=r"broken\.jpg"):
+        subject.run(2, overlap=True)
+
+
 def test_energy_is_measured_where_there_are_counters(tiny_bundle: Path, tmp_path: Path) -> None:
     for name, text in (("name", "package-0"), ("energy_uj", "5"), ("max_energy_range_uj", "9")):
         sysfs.write(tmp_path, f"sys/class/powercap/intel-rapl:0/{name}", text)

@@ -27,15 +27,20 @@ def test_there_and_back(tiny_bundle: Path, tmp_path: Path) -> None:
     assert load_profile(tmp_path / "none.json") is None
 
 
-def test_one_tuning_for_each_size(tiny_bundle: Path) -> None:
+def test_what_the_last_tune_found_for_each_size(tiny_bundle: Path) -> None:
     tuning = profiles.tuning(load_bundle(tiny_bundle), [CANDIDATE])
     other = dataclasses.replace(tuning, size_hw=(64, 96))
     newer = dataclasses.replace(tuning, objective="throughput")
     profile = Profile("digest", {}, [tuning, other])
     profile.put(newer)
-    assert profile.find((128, 128), "rect") is newer
-    assert profile.find((64, 96), "rect") is other
-    assert profile.find((128, 128), "square") is None
+    assert profile.find((128, 128), "rect", "latency") is newer
+    assert profile.find((64, 96), "rect", "latency") is other
+    assert profile.find((128, 128), "square", "latency") is None
+    profile.put(tuning, newer)
+    assert profile.find((128, 128), "rect", "latency") is tuning
+    assert profile.find((128, 128), "rect", "throughput") is newer
+    assert profile.find((128, 128), "rect", "efficiency") is tuning
+    assert len(profile.tunings) == 3
 
 
 @pytest.mark.parametrize(

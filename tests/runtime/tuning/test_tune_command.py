@@ -21,23 +21,26 @@ CPUS = str(_core.CpuTopology.read().allowed)
 FIRST = str(next(iter(_core.CpuTopology.read().allowed)))
 
 
-def test_tune_then_run(yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path) -> None:
+def test_tune_then_run(yolo_edge: Command, tiny_bundle: Path, clip: Path, tmp_path: Path) -> None:
     place = {"YOLO_EDGE_PROFILES": str(tmp_path / "profiles")}
-    flags = ("--budget", 3, "--engine", "onnxruntime", "--json", tmp_path / "t.json")
-    done = yolo_edge("tune", tiny_bundle, *flags, **place)
+    flags = ("--budget", 6, "--engine", "onnxruntime", "--json", tmp_path / "t.json")
+    done = yolo_edge("tune", tiny_bundle, clip, *flags, **place)
     assert done.returncode == 0, done.stderr
     assert done.stderr.startswith(f"tuning {tiny_bundle} at 128x128 rect on ")
-    best = re.search(r"^best for latency: (.+)$", done.stdout, re.M)
-    assert best is not None
+    best = dict(re.findall(r"^best for (\w+): (.+)$", done.stdout, re.M))
+    assert list(best) == ["latency", "throughput"]
     (stored,) = (tmp_path / "profiles").iterdir()
     assert f"stored in {stored}; run uses it unless --engine NAME is given" in done.stdout
     report = json.loads((tmp_path / "t.json").read_text())
     assert report["stored"] == str(stored)
-    assert Candidate(**report["rows"][0]["candidate"]).describe() == best[1]
-    assert report["rows"][0]["cost_to_best"] == 1.0
-    run = yolo_edge("run", "--model", tiny_bundle, scenes, **place)
-    assert run.stderr.startswith(f"engine auto: {best[1]}, tuned for latency on 20")
+    for tuning in report["tunings"]:
+        assert Candidate(**tuning["rows"][0]["candidate"]).describe() == best[tuning["objective"]]
+        assert tuning["rows"][0]["cost_to_best"] == 1.0
+    run = yolo_edge("run", "--model", tiny_bundle, clip, **place)
+    assert run.stderr.startswith(f"engine auto: {best['throughput']}, tuned for throughput on 20")
     assert "(--engine NAME ignores it)\nmodel " in run.stderr
+    live = yolo_edge("run", "--model", tiny_bundle, "rtsp://127.0.0.1:1/", "--retries", 1, **place)
+    assert live.stderr.startswith(f"engine auto: {best['latency']}, tuned for latency on 20")
 
 
 def run_with(
@@ -84,6 +87,8 @@ def test_no_flag_is_overruled(
     ("flags", "engines"),
     [
         pytest.param([], 2, id="nothing fixed"),
+        pytest.param(["--max-frames", 3], 1, id="few frames"),
+        pytest.param(["--max-frames", 3, "--workers", 2], 2, id="few frames, two asked for"),
         pytest.param(["--workers", 1], 1, id="one"),
         pytest.param(["--workers", 2], 2, id="two"),
     ],
@@ -91,10 +96,11 @@ def test_no_flag_is_overruled(
 def test_several_workers(
     yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path, flags: list[object], engines: int
 ) -> None:
+    images = [scenes / "a.png"] * 120
     rows = [Candidate("ncnn", False, "bf16", 1, CPUS, workers=2), Candidate("ncnn", False, "bf16", 1, CPUS)]
     tuning = profiles.tuning(load_bundle(tiny_bundle), rows, "throughput")
     profiles.store(tiny_bundle, tmp_path, tuning)
-    done = yolo_edge("run", "--model", tiny_bundle, scenes, *flags, YOLO_EDGE_PROFILES=str(tmp_path))
+    done = yolo_edge("run", "--model", tiny_bundle, *images, *flags, YOLO_EDGE_PROFILES=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert ", tuned for throughput on 2026-11-25" in done.stderr
     assert done.stderr.count(" engine ncnn bf16, 1 threads on CPUs ") == engines
@@ -149,6 +155,7 @@ def test_interrupted(tiny_bundle: Path, tmp_path: Path) -> None:
         pytest.param(["--objective", "speed"], 2, "invalid choice: 'speed'", id="objective"),
         pytest.param(["--engine", "nncn"], 2, "unknown engine 'nncn'", id="engine"),
         pytest.param(["--imgsz", "100"], 2, "image size 100 is not a multiple", id="size"),
+        pytest.param(["none.mp4"], 1, "none.mp4: no such file or folder", id="no such video"),
         pytest.param(["--json", "none/t.json"], 1, "there is no folder none", id="no folder"),
     ],
 )

@@ -49,9 +49,7 @@ def object_sizes(samples: Sequence[LabelledImage], imgsz: int) -> Sizes:
     """
     sizes = [np.empty((0, 2))]
     for sample in samples:
-        if sample.size_hw is None:
-            raise ValueError(f"{sample.path}: the sample does not say its size; fill in size_hw")
-        height, width = sample.size_hw
+        height, width = sample.known_size_hw
         boxes = sample.objects.boxes[~sample.objects.crowd]
         sizes.append((boxes[:, 2:] - boxes[:, :2]) * (width, height) * (imgsz / max(height, width)))
     return np.concatenate(sizes)

@@ -95,11 +95,11 @@ def run(args: argparse.Namespace) -> int:
         progress.clear()
     for note in done.notes:
         progress.message(f"note: {note}")
-    for split, images in done.images.items():
-        sys.stdout.write(f"{split}: {images} images, {done.objects[split]} objects\n")
-        if split in done.places:
-            place = done.places[split]
-            sys.stdout.write(f"  labels {done.folder / place['labels']}, images in {place['images']}\n")
+    for source in done.sources:
+        split = source.split
+        sys.stdout.write(f"{split}: {done.images[split]} images, {done.objects[split]} objects\n")
+        if args.from_yolo is not None:
+            sys.stdout.write(f"  labels {source.labels}, images in {source.images}\n")
     sys.stdout.write(f"wrote {done.folder}\n")
     return 0
 

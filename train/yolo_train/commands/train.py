@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch",
         metavar="N",
         type=int,
-        help="images at once; gradients are gathered over 64 whatever this is",
+        help="images at once",
+    )
+    _add(
+        how,
+        "--nominal-batch",
+        metavar="N",
+        type=int,
+        help="images that a step is made of: gradients are gathered until so many have been seen",
     )
     _add(
         how,
@@ -150,6 +158,9 @@ def run(args: argparse.Namespace) -> int:
     options = None if args.resume is not None else _resolved(TrainOptions(**given))
     plots = not args.no_plots
     _require_packages(plots=plots)
+    # Threads of torch that wait for each other busily take five times as long where another program wants a
+    # CPU. Its OpenMP library reads this once, when it is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     # Only now: torch takes seconds to import, and a wrong argument should not.
     from yolo_train.commands.train_session import begin, resume
 

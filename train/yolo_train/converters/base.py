@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 if TYPE_CHECKING:
     from yolo_edge.datasets.labels import Findings, LabelledImage
@@ -87,7 +87,7 @@ class Converter(ABC):
         """
 
     @abstractmethod
-    def write(self, names: Sequence[str], splits: Sequence[SplitToWrite], folder: Path) -> Mapping[str, Any]:
+    def write(self, names: Sequence[str], splits: Sequence[SplitToWrite], folder: Path) -> Mapping[str, Path]:
         """Writes a YOLO dataset in this format.
 
         Args:
@@ -96,7 +96,7 @@ class Converter(ABC):
             folder: An empty folder.
 
         Returns:
-            For each split what a :class:`LabelSource` needs to read it back: ``labels`` and ``images``.
+            For each split what its labels are read back from, a path in the folder.
 
         Raises:
             DatasetError: The format cannot hold it.

@@ -120,7 +120,7 @@ class Bdd100kConverter(Converter):
             images.append(labelled_in_pixels(find_image(source.images, [name]), labels, None, findings))
         return ReadLabels(dict(enumerate(NAMES)), images, dict(left_out))
 
-    def write(self, names: Sequence[str], splits: Sequence[SplitToWrite], folder: Path) -> Mapping[str, Any]:
+    def write(self, names: Sequence[str], splits: Sequence[SplitToWrite], folder: Path) -> Mapping[str, Path]:
         """Writes ``bdd100k_labels_images_SPLIT.json``, the list of a whole split."""
         words = _YEARS[self._year]
         classes = [name if name in NAMES else _CLASS_OF_CATEGORY.get(name, "") for name in names]
@@ -154,10 +154,7 @@ class Bdd100kConverter(Converter):
                 name = image.path.relative_to(split.images_folder).as_posix()
                 frames.append({"name": name, "labels": labels})
             path.write_text(json.dumps(frames, ensure_ascii=False, indent=1), encoding="utf-8")
-            places[split.name] = {
-                "labels": path.relative_to(folder).as_posix(),
-                "images": str(split.images_folder),
-            }
+            places[split.name] = path.relative_to(folder)
         return places
 
 

@@ -52,7 +52,7 @@ class CocoConverter(Converter):
             kept.append(replace(image, objects=image.objects.where(~image.objects.crowd)))
         return ReadLabels(names, kept, {"crowd regions (iscrowd 1)": crowds} if crowds else {})
 
-    def write(self, names: Sequence[str], splits: Sequence[SplitToWrite], folder: Path) -> Mapping[str, Any]:
+    def write(self, names: Sequence[str], splits: Sequence[SplitToWrite], folder: Path) -> Mapping[str, Path]:
         """Writes ``annotations/instances_SPLIT.json``; category ids count from 1."""
         annotations = folder / "annotations"
         annotations.mkdir()
@@ -73,10 +73,7 @@ class CocoConverter(Converter):
             }
             path = annotations / f"instances_{split.name}.json"
             path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
-            places[split.name] = {
-                "labels": path.relative_to(folder).as_posix(),
-                "images": str(split.images_folder),
-            }
+            places[split.name] = path.relative_to(folder)
         return places
 
 

@@ -25,7 +25,7 @@ from yolo_train.converters.yolo_writer import (
     write_label_file,
     write_yaml,
 )
-from yolo_train.datasets.scan import scan_dataset
+from yolo_train.datasets.scan import ScannedSplit, scan_dataset
 
 RECORD = "conversion.json"
 """In every folder that a conversion wrote: what from, and that the folder may be replaced."""
@@ -44,15 +44,14 @@ class Conversion:
         folder: Where it is.
         images: Images by split.
         objects: Objects by split.
-        places: Of a conversion from YOLO, for each split what to read it back from: ``labels`` in the folder
-            and the folder of the ``images``.
+        sources: What was read; of a conversion from YOLO, what each split can be read back from.
         notes: What was left out or put right.
     """
 
     folder: Path
     images: Mapping[str, int]
     objects: Mapping[str, int]
-    places: Mapping[str, Mapping[str, str]]
+    sources: tuple[LabelSource, ...]
     notes: tuple[str, ...]
 
 
@@ -101,31 +100,26 @@ def convert_to_yolo(
             findings.raise_faults(source.labels)
             left_out.update(labels.left_out)
         class_names = _class_names(list(read.values()), names)
-        counts: dict[str, int] = {}
-        objects: dict[str, int] = {}
+        kept: dict[str, dict[Path, LabelledImage]] = {}
         for source in sources:
             steps(f"checking {source.images}")
             labels = read[source.split]
-            kept = _usable(source, labels.images, findings, left_out, skip_missing=skip_missing)
+            kept[source.split] = _usable(source, labels.images, findings, left_out, skip_missing=skip_missing)
             findings.raise_faults(source.images)
             steps(f"writing {source.split}")
-            new_ids = np.zeros(max(labels.names, default=0) + 1, np.int32)
-            for class_id in {key for image in kept.values() for key in image.objects.class_id.tolist()}:
-                new_ids[class_id] = class_names.index(labels.names[class_id])
-            for relative, image in kept.items():
-                moved = dataclasses.replace(image.objects, class_id=new_ids[image.objects.class_id])
-                write_label_file(staging.folder, source.split, relative, moved)
-                put_image(staging.folder, source.split, relative, image.path, images)
-            counts[source.split] = len(kept)
-            objects[source.split] = sum(len(image.objects) for image in kept.values())
+            _write_split(staging.folder, source.split, kept[source.split], labels.names, class_names, images)
         comment = f"Written by yolo-train convert {converter.name}; {RECORD} says from what."
         write_yaml(staging.folder / _YAML, splits, class_names, comment)
         notes = [f"left out: {count} {what}" for what, count in left_out.items()] + findings.warnings()
-        records = [
-            {"split": source.split, "labels": str(source.labels), "images": str(source.images)}
-            for source in sources
-        ]
-        return _finish(staging, converter, "to yolo", records, counts, objects, {}, notes)
+        done = Conversion(
+            out,
+            {split: len(found) for split, found in kept.items()},
+            {split: sum(len(image.objects) for image in found.values()) for split, found in kept.items()},
+            tuple(sources),
+            tuple(notes),
+        )
+        _finish(staging, converter, "to yolo", done)
+        return done
 
 
 def convert_from_yolo(
@@ -149,26 +143,23 @@ def convert_from_yolo(
         DatasetError: The dataset has faults, or the format cannot hold it, or the folder cannot be written.
         MissingExtraError: PyYAML is not installed.
     """
-    with _staging(Path(out), force) as staging:
+    out = Path(out)
+    with _staging(out, force) as staging:
         steps(f"reading {dataset}")
         scan = scan_dataset(dataset, required=())
         scan.raise_faults()
-        splits = [
-            SplitToWrite(split.name, _common_folder([image.path for image in split.images]), split.images)
-            for split in scan.splits
-        ]
+        splits = [_to_write(split) for split in scan.splits]
         steps(f"writing {converter.title}")
-        places = converter.write(scan.names, splits, staging.folder)
-        return _finish(
-            staging,
-            converter,
-            "from yolo",
-            [str(scan.path)],
+        labels = converter.write(scan.names, splits, staging.folder)
+        done = Conversion(
+            out,
             {split.name: len(split.images) for split in splits},
             {split.name: sum(len(image.objects) for image in split.images) for split in splits},
-            places,
-            [f"not written, as YOLO's form has none: {converter.not_written}", *scan.problems.warnings()],
+            tuple(LabelSource(split.name, out / labels[split.name], split.images_folder) for split in splits),
+            (f"not written, as YOLO's form has none: {converter.not_written}", *scan.problems.warnings()),
         )
+        _finish(staging, converter, "from yolo", done)
+        return done
 
 
 def is_conversion(folder: Path) -> bool:
@@ -185,29 +176,39 @@ def _staging(out: Path, force: bool) -> Staging:
     )
 
 
-def _finish(
-    staging: Staging,
-    converter: Converter,
-    direction: str,
-    sources: Sequence[object],
-    images: Mapping[str, int],
-    objects: Mapping[str, int],
-    places: Mapping[str, Mapping[str, str]],
-    notes: Sequence[str],
-) -> Conversion:
+def _finish(staging: Staging, converter: Converter, direction: str, done: Conversion) -> None:
+    """Writes the record and moves the folder into its place."""
     record = {
         "format": converter.name,
         "direction": direction,
-        "sources": sources,
-        "images": images,
-        "objects": objects,
-        "places": places,
-        "notes": notes,
+        "labels": [
+            {"split": source.split, "labels": str(source.labels), "images": str(source.images)}
+            for source in done.sources
+        ],
+        "images": done.images,
+        "objects": done.objects,
+        "notes": done.notes,
     }
     text = json.dumps(record, ensure_ascii=False, indent=1)
     (staging.folder / RECORD).write_text(text + "\n", encoding="utf-8")
     staging.move_into_place()
-    return Conversion(staging.place, images, objects, places, tuple(notes))
+
+
+def _write_split(
+    folder: Path,
+    split: str,
+    images: Mapping[Path, LabelledImage],
+    old_names: Mapping[int, str],
+    names: Sequence[str],
+    mode: ImageMode,
+) -> None:
+    """Writes label files, with the class ids of the new names, and puts the images beside them."""
+    new_ids = {class_id: names.index(name) for class_id, name in old_names.items() if name in names}
+    for relative, image in images.items():
+        class_id = [new_ids[old] for old in image.objects.class_id.tolist()]
+        objects = dataclasses.replace(image.objects, class_id=np.array(class_id, np.int32))
+        write_label_file(folder, split, relative, objects)
+        put_image(folder, split, relative, image.path, mode)
 
 
 def _class_names(read: Sequence[ReadLabels], wanted: Sequence[str] | None) -> list[str]:
@@ -287,5 +288,9 @@ def _size_fault(image: LabelledImage) -> str:
     )
 
 
-def _common_folder(images: Sequence[Path]) -> Path:
-    return Path(os.path.commonpath([os.path.abspath(image.parent) for image in images]))  # noqa: PTH100
+def _to_write(split: ScannedSplit) -> SplitToWrite:
+    # Links stay as they are, and lead where they led.
+    paths = [Path(os.path.abspath(image.path)) for image in split.images]  # noqa: PTH100
+    folder = Path(os.path.commonpath([path.parent for path in paths]))
+    images = [dataclasses.replace(image, path=path) for image, path in zip(split.images, paths)]
+    return SplitToWrite(split.name, folder, images)

@@ -10,7 +10,7 @@ import argparse
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 from xml.etree import ElementTree
 
 from yolo_edge.errors import DatasetError
@@ -158,7 +158,7 @@ class VocConverter(Converter):
             )
         return Label(0, (x0 - self._first, y0 - self._first, x1, y1), place)
 
-    def write(self, names: Sequence[str], splits: Sequence[SplitToWrite], folder: Path) -> Mapping[str, Any]:
+    def write(self, names: Sequence[str], splits: Sequence[SplitToWrite], folder: Path) -> Mapping[str, Path]:
         """Writes ``Annotations/SPLIT/IMAGE.xml``."""
         places = {}
         for split in splits:
@@ -170,10 +170,7 @@ class VocConverter(Converter):
                 root = self._annotation(image, relative, names)
                 ElementTree.indent(root)
                 path.write_bytes(ElementTree.tostring(root, encoding="utf-8") + b"\n")
-            places[split.name] = {
-                "labels": annotations.relative_to(folder).as_posix(),
-                "images": str(split.images_folder),
-            }
+            places[split.name] = annotations.relative_to(folder)
         return places
 
     def _annotation(self, image: LabelledImage, relative: Path, names: Sequence[str]) -> ElementTree.Element:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -27,7 +27,7 @@ from yolo_edge.val.chart import (
 )
 from yolo_train.datasets.report import DatasetReport
 from yolo_train.datasets.scan import ScannedSplit
-from yolo_train.datasets.statistics import LARGE_PX, SMALL_PX, SplitStatistics, box_sizes_px
+from yolo_train.datasets.statistics import LARGE_PX, SMALL_PX, box_sizes_px
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -122,9 +122,8 @@ def draw_classes(report: DatasetReport) -> Figure:
     axes = figure.add_subplot()
     for number, split in enumerate(splits):
         places = np.arange(len(labels)) + (number - (len(splits) - 1) / 2) * height
-        bars = axes.barh(
-            places, values[number], height, color=SPLIT_COLOURS[split.name], label=_legend(split), linewidth=0
-        )
+        label, colour = f"{split.name}, {split.objects}", SPLIT_COLOURS[split.name]
+        bars = axes.barh(places, values[number], height, color=colour, label=label, linewidth=0)
         counts = [f"{count:.0f}" for count in values[number]]
         axes.bar_label(bars, counts, padding=3, fontsize=7, color=MUTED)
     axes.set_yticks(range(len(labels)), labels)
@@ -133,7 +132,7 @@ def draw_classes(report: DatasetReport) -> Figure:
     axes.grid(axis="x", color=FAINT_LINE, linewidth=0.6)
     axes.set_xlabel("Objects", fontsize=11, color=INK)
     bare(axes)
-    _show_splits(axes, "lower right")
+    _show_splits(axes)
     headline(axes, "Objects by class", _subject(report))
     return figure
 
@@ -172,7 +171,7 @@ def draw_boxes_plot(report: DatasetReport) -> Figure:
     spread.set_xlabel("Root of a box's area, px", fontsize=11, color=INK)
     spread.set_ylabel("Share of the split's objects, %", fontsize=11, color=INK)
     bare(spread)
-    _show_splits(spread, "upper right")
+    spread.legend(loc="upper right", frameon=False, fontsize=9.5, labelcolor=INK)
     headline(spread, "How large", "dashed: COCO's limits of small, medium and large")
     return figure
 
@@ -210,7 +209,7 @@ def _density(axes: Axes, x: Any, y: Any, limit: float, labels: tuple[str, str]) 
     most = max(int(counts.max()), 2)
     colours = LinearSegmentedColormap.from_list("density", _DENSITY)
     mesh = axes.pcolormesh(edges, edges, shown, cmap=colours, norm=LogNorm(1, most))
-    bar = axes.figure.colorbar(mesh, ax=axes, shrink=0.6, aspect=25, pad=0.02)
+    bar = axes.figure.colorbar(mesh, ax=axes, shrink=0.6, aspect=25, pad=0.04)
     round_numbers = (1, 3, 10, 30, 100, 300, 1000, 3000, 10_000, 100_000)
     # Numbers that would stand on top of the largest are left out.
     ticks = [*(tick for tick in round_numbers if tick < most / 1.5), most]
@@ -227,17 +226,24 @@ def _density(axes: Axes, x: Any, y: Any, limit: float, labels: tuple[str, str]) 
     bare(axes)
 
 
-def _show_splits(axes: Axes, place: Literal["lower right", "upper right"]) -> None:
-    axes.legend(loc=place, frameon=False, fontsize=9.5, labelcolor=INK)
+def _show_splits(axes: Axes) -> None:
+    """Which colour is which split, above the chart at its right, where no bar can be."""
+    axes.legend(
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=len(SPLIT_COLOURS),
+        frameon=False,
+        fontsize=9.5,
+        labelcolor=INK,
+        handlelength=1.2,
+        columnspacing=1.2,
+        borderaxespad=0.2,
+    )
 
 
 def _bins(count: int) -> int:
     """Of a side, for so many boxes."""
     return int(min(max(count**0.5, 12), 64))
-
-
-def _legend(split: SplitStatistics) -> str:
-    return f"{split.name}, {split.objects} objects in {split.images} images"
 
 
 def _subject(report: DatasetReport) -> str:

@@ -113,9 +113,9 @@ class Problems:
         return Problems({kind: list(problems) for kind, problems in self.by_kind.items()})
 
     def of(self, *, fault: bool) -> list[tuple[Kind, list[Problem]]]:
-        """The faults, or the others, in the order of a report."""
+        """The faults, or the others, in the order of a report; what two splits share, once."""
         return [
-            (kind, self.by_kind[key])
+            (kind, list(dict.fromkeys(self.by_kind[key])))
             for key, kind in KINDS.items()
             if kind.fault == fault and self.by_kind.get(key)
         ]

@@ -112,6 +112,8 @@ def scan_dataset(
     if path.is_dir():
         raise DatasetError(f"{path}: is a folder; name the dataset YAML in it")
     described = open_yaml(path, findings, split="train")
+    # Without names every row would be one of an unknown class.
+    named = bool(described.names) and all(isinstance(class_id, int) for class_id in described.names)
     images: dict[str, list[Path]] = {}
     for split in dict.fromkeys((*required, *described.splits)):
         try:
@@ -120,6 +122,8 @@ def scan_dataset(
             findings.faults.append(str(error))
     for fault in findings.faults:
         problems.add("dataset-file", path, fault)
+    if not named:
+        return Scan(path, described.root, (), (), problems, full)
     names, class_ids = _merge_names(described, problems)
     reader = _Reader(described.names, class_ids, problems, full=full, threads=threads, progress=progress)
     splits = reader.read({split: files for split, files in images.items() if files})
@@ -174,9 +178,7 @@ class _Reader:
         self._full = full
         self._threads = threads if threads is not None else os.cpu_count() or 1
         self._progress = progress
-        self._new_ids = np.zeros(max(class_ids, default=0) + 1, np.int32)
-        for old, new in class_ids.items():
-            self._new_ids[old] = new
+        self._class_ids = class_ids
 
     def read(self, images: dict[str, list[Path]]) -> tuple[ScannedSplit, ...]:
         """Reads all splits."""
@@ -255,7 +257,7 @@ class _Reader:
             elif not rows.labels and not rows.faults:
                 empty += 1
             polygons += rows.polygons
-            moved = [label._replace(class_id=int(self._new_ids[label.class_id])) for label in rows.labels]
+            moved = [label._replace(class_id=self._class_ids[label.class_id]) for label in rows.labels]
             objects = make_objects(moved, findings)
             labelled.append(LabelledImage(file, objects, size_hw))
         self._problems.add_all("duplicate-row", findings.duplicates)
@@ -299,7 +301,7 @@ def _read_header(file: Path) -> _Examined:
 def _decode(file: Path) -> _Examined:
     try:
         height, width = read_image(file).shape[:2]
-        return _Examined((height, width), digest=hashlib.blake2b(file.read_bytes()).digest())
+        return _Examined((height, width), digest=hashlib.blake2b(file.read_bytes(), digest_size=16).digest())
     except SourceError as error:
         return _Examined(None, str(error).removeprefix(f"{file}: "))
     except OSError as error:

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from yolo_edge.drawing import class_color
+from yolo_edge.drawing import draw_boxes
 from yolo_edge.options import PAD_VALUE
 from yolo_edge.packages import require_cv2
 from yolo_train.loading.batch import Batch
 
 _LARGEST_SIDE_PX = 1920
-_BLACK = (0, 0, 0)
 _WHITE = (255, 255, 255)
 
 
@@ -41,16 +40,11 @@ def draw_batch(batch: Batch, names: Sequence[str], *, most: int = 16) -> npt.NDA
         top, left = slot // columns * tall, slot % columns * wide
         tile = np.ascontiguousarray(batch.images[slot][::-1].transpose(1, 2, 0))
         tile = cv2.resize(tile, (wide, tall), interpolation=cv2.INTER_AREA)
-        for _, class_id, x, y, w, h in batch.targets[batch.targets[:, 0] == slot].tolist():
-            corner = (round((x - w / 2) * wide), round((y - h / 2) * tall))
-            color = class_color(int(class_id))
-            cv2.rectangle(
-                tile, corner, (round((x + w / 2) * wide) - 1, round((y + h / 2) * tall) - 1), color, 1
-            )
-            text = (corner[0] + 2, max(corner[1] - 3, 10))
-            name = names[int(class_id)]
-            cv2.putText(tile, name, text, cv2.FONT_HERSHEY_SIMPLEX, 0.4, _BLACK, 3, cv2.LINE_AA)
-            cv2.putText(tile, name, text, cv2.FONT_HERSHEY_SIMPLEX, 0.4, color, 1, cv2.LINE_AA)
+        targets = batch.targets[batch.targets[:, 0] == slot]
+        centers, halves = targets[:, 2:4], targets[:, 4:] / 2
+        xyxy = np.concatenate([centers - halves, centers + halves], 1) * np.array([wide, tall] * 2)
+        class_id = targets[:, 1].astype(np.int32)
+        tile = draw_boxes(tile, xyxy, class_id, [names[number] for number in class_id])
         cv2.rectangle(tile, (0, 0), (wide - 1, tall - 1), _WHITE, 1)
         picture[top : top + tall, left : left + wide] = tile
     return picture

@@ -49,13 +49,15 @@ class ImageCache:
         self._limit = int(limit_mb * _MB)
         self._images: dict[int, npt.NDArray[np.uint8]] = {}
         self._lock = threading.Lock()
-        self._used = 0
         sizes = np.array([_bytes(sample, size_px) for sample in samples], np.int64)
         total = int(sizes.sum())
         room = self._limit
         if total > room:
             room -= int(min(room * _PASSING_SHARE, passing * int(sizes.max())))
-        self._kept = int(np.searchsorted(np.cumsum(sizes), room, side="right"))
+        ends = np.cumsum(sizes)
+        self._kept = int(np.searchsorted(ends, room, side="right"))
+        self._passing_room = self._limit - (int(ends[self._kept - 1]) if self._kept else 0)
+        self._kept_used = self._passing_used = 0
 
     @property
     def kept(self) -> int:
@@ -65,7 +67,7 @@ class ImageCache:
     @property
     def used_bytes(self) -> int:
         """Memory in use for images."""
-        return self._used
+        return self._kept_used + self._passing_used
 
     def read(self, index: int) -> npt.NDArray[np.uint8]:
         """The pixels of a sample, uint8 (height, width, 3), BGR. They are shared: do not write to them.
@@ -80,9 +82,14 @@ class ImageCache:
         image = self._decode(self._samples[index])
         taken = image.nbytes + _OVERHEAD_BYTES
         with self._lock:
-            if index not in self._images and self._used + taken <= self._limit:
+            if index in self._images:  # another thread was faster
+                return image
+            if index < self._kept:
                 self._images[index] = image
-                self._used += taken
+                self._kept_used += taken
+            elif self._passing_used + taken <= self._passing_room:
+                self._images[index] = image
+                self._passing_used += taken
         return image
 
     def release(self, index: int) -> None:
@@ -92,10 +99,10 @@ class ImageCache:
         with self._lock:
             image = self._images.pop(index, None)
             if image is not None:
-                self._used -= image.nbytes + _OVERHEAD_BYTES
+                self._passing_used -= image.nbytes + _OVERHEAD_BYTES
 
     def _decode(self, sample: LabelledImage) -> npt.NDArray[np.uint8]:
-        size_hw = _size_hw(sample)
+        size_hw = sample.known_size_hw
         shrink = _shrink(max(size_hw), self._size_px)
         image = read_image(sample.path, shrink=shrink)
         check_size(sample, (image.shape[0], image.shape[1]), shrink)
@@ -114,7 +121,7 @@ def check_size(sample: LabelledImage, decoded_hw: tuple[int, int], shrink: int =
     Raises:
         DatasetError: They differ by more than rounding, so boxes or batches would be wrong.
     """
-    size_hw = _size_hw(sample)
+    size_hw = sample.known_size_hw
     if any(abs(got * shrink - said) >= shrink for got, said in zip(decoded_hw, size_hw)):
         raise DatasetError(
             f"{sample.path}: is {decoded_hw[1] * shrink}x{decoded_hw[0] * shrink} pixels (width x height), "
@@ -132,14 +139,8 @@ def _shrink(long_side_px: int, wanted_px: int) -> Literal[1, 2, 4, 8]:
     return 2 if long_side_px >= 2 * wanted_px else 1
 
 
-def _size_hw(sample: LabelledImage) -> tuple[int, int]:
-    if sample.size_hw is None:
-        raise ValueError(f"{sample.path}: the sample does not say its size; fill in size_hw")
-    return sample.size_hw
-
-
 def _decoded_hw(sample: LabelledImage, size_px: int) -> tuple[int, int]:
-    height, width = _size_hw(sample)
+    height, width = sample.known_size_hw
     ratio = min(1.0, size_px / max(height, width))
     return max(1, round(height * ratio)), max(1, round(width * ratio))
 

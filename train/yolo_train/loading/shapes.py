@@ -25,9 +25,8 @@ def shared_shape(samples: Sequence[LabelledImage], size_px: int, stride_px: int)
 
 
 def _aspect(sample: LabelledImage) -> float:
-    if sample.size_hw is None:
-        raise ValueError(f"{sample.path}: the sample does not say its size; fill in size_hw")
-    return sample.size_hw[0] / sample.size_hw[1]
+    height, width = sample.known_size_hw
+    return height / width
 
 
 def _up(side: float, stride_px: int) -> int:

@@ -79,7 +79,6 @@ class TrainingBatches:
         _check(samples, batch, sizes, seed, workers, stride_px)
         self._samples = samples
         self._batch = batch
-        self._imgsz = imgsz
         self._augmentation = augmentation
         self._seed = seed
         self._workers = workers
@@ -194,7 +193,7 @@ class TrainingBatches:
 
     def _mosaic(self, indices: list[int], out_hw: tuple[int, int], random: np.random.Generator) -> Sample:
         indices = [indices[i] for i in random.permutation(4)]
-        places = mosaic_of([self._size(i) for i in indices], out_hw[0], random)
+        places = mosaic_of([self._samples[i].known_size_hw for i in indices], out_hw[0], random)
         canvas_hw = (2 * out_hw[0], 2 * out_hw[1])
         matrix, scale = random_warp(random, self._augmentation, canvas_hw, out_hw)
         parts = [
@@ -205,14 +204,9 @@ class TrainingBatches:
 
     def _single(self, index: int, out_hw: tuple[int, int], random: np.random.Generator) -> Sample:
         matrix, scale = random_warp(random, self._augmentation, out_hw, out_hw)
-        place = letterboxed(self._size(index), out_hw)
+        place = letterboxed(self._samples[index].known_size_hw, out_hw)
         part = Part(partial(self._cache.read, index), self._samples[index].objects, place)
         return compose([part], matrix, scale, out_hw)
-
-    def _size(self, index: int) -> tuple[int, int]:
-        size_hw = self._samples[index].size_hw
-        assert size_hw is not None  # the cache has refused samples without it
-        return size_hw
 
     def _finish(
         self, images: npt.NDArray[np.uint8], indices: npt.NDArray[np.int64], targets: list[_Targets]

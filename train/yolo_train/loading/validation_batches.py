@@ -100,9 +100,7 @@ class ValidationBatches:
 
 
 def _geometry(sample: LabelledImage, imgsz: int, stride_px: int) -> _core.LetterboxGeometry:
-    if sample.size_hw is None:
-        raise ValueError(f"{sample.path}: the sample does not say its size; fill in size_hw")
-    return _core.letterbox_geometry(sample.size_hw, size_hw=(imgsz, imgsz), stride=stride_px)
+    return _core.letterbox_geometry(sample.known_size_hw, size_hw=(imgsz, imgsz), stride=stride_px)
 
 
 def _group(shapes: Sequence[tuple[int, int]], batch: int) -> list[list[int]]:

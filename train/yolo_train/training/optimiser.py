@@ -13,7 +13,7 @@ from yolo_train.training.optimiser_options import OptimiserOptions
 
 __all__ = ["NOMINAL_BATCH", "Schedule", "create_optimiser"]
 
-#: Images that a step is made of; the hyper-parameters are meant for it.
+#: Images that a step is usually made of; the hyper-parameters are meant for it.
 NOMINAL_BATCH = 64
 _LEAST_WARMUP_BATCHES = 100
 _BETA2 = 0.999
@@ -66,6 +66,7 @@ class Schedule:
         batches: In an epoch.
         batch: Images in a batch.
         cosine: The rate falls along a cosine instead of a line.
+        nominal_batch: Images that a step is made of, as nearly as whole batches allow.
     """
 
     options: OptimiserOptions
@@ -73,6 +74,7 @@ class Schedule:
     batches: int
     batch: int
     cosine: bool
+    nominal_batch: int = NOMINAL_BATCH
 
     @property
     def warmup(self) -> int:
@@ -85,11 +87,14 @@ class Schedule:
     @property
     def accumulated(self) -> int:
         """Batches that a step is made of, after warm-up."""
-        return max(1, round(NOMINAL_BATCH / self.batch))
+        return max(1, round(self.nominal_batch / self.batch))
 
-    def factor(self, epoch: int) -> float:
-        """Learning rate of an epoch, from 0, as a fraction of ``lr0``."""
-        passed = epoch / self.epochs
+    def factor(self, epochs_done: float) -> float:
+        """Learning rate after so many epochs, as a fraction of ``lr0``.
+
+        It falls with every batch, not from epoch to epoch as YOLOv5's: trainings of few epochs end slowly too.
+        """
+        passed = epochs_done / self.epochs
         left = (1 + math.cos(passed * math.pi)) / 2 if self.cosine else 1 - passed
         return left * (1 - self.options.lrf) + self.options.lrf
 
@@ -105,12 +110,11 @@ class Schedule:
             How many batches the next step is made of.
         """
         options, done = self.options, epoch * self.batches + index
-        rate = options.lr0 * self.factor(epoch)
+        rate = options.lr0 * self.factor(done / self.batches)
         if done > self.warmup or not self.warmup:
-            if index == 0 or done == self.warmup + 1:
-                for group in optimiser.param_groups:
-                    group["lr"] = rate
-                    _set_momentum(group, options.momentum)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+                _set_momentum(group, options.momentum)
             return self.accumulated
         share = done / self.warmup
         for group in optimiser.param_groups:
@@ -119,7 +123,7 @@ class Schedule:
             _set_momentum(
                 group, options.warmup_momentum + (options.momentum - options.warmup_momentum) * share
             )
-        return max(1, round(1 + (NOMINAL_BATCH / self.batch - 1) * share))
+        return max(1, round(1 + (self.nominal_batch / self.batch - 1) * share))
 
 
 def _set_momentum(group: dict[str, object], momentum: float) -> None:

@@ -30,7 +30,10 @@ class TrainOptions:
     """Network by name or YAML file; without ``weights`` it starts from random numbers."""
     epochs: int = 100
     batch: int = 16
-    """Images at once. Gradients are gathered until 64 images have been seen, whatever this is."""
+    """Images at once."""
+    nominal_batch: int = 64
+    """Gradients are gathered until so many images have been seen, whatever ``batch`` is. With fewer an epoch
+    has more steps, which short trainings profit from."""
     imgsz: int | None = None
     """Side of the network's input in px; None is what the checkpoint was trained at, else 640."""
     optimiser: str = "sgd"
@@ -106,6 +109,7 @@ class TrainOptions:
 _LEAST = {
     "epochs": 1,
     "batch": 1,
+    "nominal_batch": 1,
     "imgsz": 1,
     "patience": 0,
     "freeze": 0,

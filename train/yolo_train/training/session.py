@@ -178,7 +178,12 @@ class _Session:
     def _schedule(self, batches: int) -> Schedule:
         options = self._options
         return Schedule(
-            self._hyperparameters.optimiser, options.epochs, batches, options.batch, options.cos_lr
+            self._hyperparameters.optimiser,
+            options.epochs,
+            batches,
+            options.batch,
+            options.cos_lr,
+            options.nominal_batch,
         )
 
     def run(self, *, plots: bool) -> Outcome:

@@ -1,0 +1,216 @@
+"""Writes scenes as a dataset in YOLO format."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from yolo_edge.errors import SinkError
+from yolo_edge.markers import CLASS_NAMES
+from yolo_edge.packages import require_cv2
+from yolo_edge.progress import Progress, duration
+from yolo_train.scenes.photographs import Photographs
+from yolo_train.scenes.scene import draw_scene
+from yolo_train.scenes.settings import SETTINGS
+
+cv2 = require_cv2("drawing scenes")
+
+RECORD = "scenes.json"
+"""What a dataset was drawn from; also how a folder is recognised as one that may be replaced."""
+YAML = "data.yaml"
+_CHUNK = 25
+"""Scenes that a worker draws before it takes the next lot."""
+
+
+@dataclass(frozen=True)
+class SceneOptions:
+    """What is drawn. The same options and photographs give the same files."""
+
+    train: int = 1000
+    """Scenes for training."""
+    val: int = 200
+    """Scenes for validation."""
+    seed: int = 0
+    """Another seed, other scenes."""
+    setting: str = "training"
+    """How hard they are: a name of :data:`~yolo_train.scenes.settings.SETTINGS`."""
+    imgsz: int = 416
+    """Width and height in pixels."""
+
+    def __post_init__(self) -> None:
+        if self.train < 0 or self.val < 0 or self.train + self.val < 1:
+            raise ValueError(f"count is {self.train} and val {self.val}; together they must be at least 1")
+        if self.seed < 0:
+            raise ValueError(f"seed is {self.seed}; it must be a whole number of at least 0")
+        if self.setting not in SETTINGS:
+            raise ValueError(f"setting is {self.setting!r}; known: {', '.join(sorted(SETTINGS))}")
+        if self.imgsz < 64:
+            raise ValueError(f"imgsz is {self.imgsz}; it must be at least 64")
+
+
+def write_scenes(
+    folder: Path,
+    options: SceneOptions,
+    *,
+    photographs: Path | None = None,
+    workers: int = 1,
+    force: bool = False,
+    progress: Progress | None = None,
+) -> Path:
+    """Draws scenes into a folder: ``images/``, ``labels/`` and ``data.yaml``.
+
+    It is written beside and moved into place, so that an interrupted run leaves nothing half done.
+
+    Args:
+        folder: Where to.
+        options: What.
+        photographs: Folder of photographs for backgrounds; None draws all of it.
+        workers: Processes that draw; the files are the same for any number.
+        force: Replace a folder of scenes that is there.
+        progress: Where to tell how far it is.
+
+    Returns:
+        The dataset YAML.
+
+    Raises:
+        ValueError: ``workers`` is below 1.
+        SinkError: The folder is there already (and, with ``force``, holds no scenes).
+        SourceError: The photographs cannot be read.
+    """
+    if workers < 1:
+        raise ValueError(f"workers is {workers}; it must be a whole number of at least 1")
+    _check_place(folder, force)
+    if photographs is not None:
+        Photographs.of_folder(photographs)  # its errors, before anything is written
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    for split in ("train", "val"):
+        for kind in ("images", "labels"):
+            (temporary / kind / split).mkdir(parents=True)
+    try:
+        counts = _draw_all(temporary, options, photographs, workers, progress)
+        record = {**asdict(options), "photographs": photographs is not None, "codes": counts}
+        (temporary / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        (temporary / YAML).write_text(_yaml(options), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)  # recognised as ours above, or empty
+        temporary.replace(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)  # moved away, or an error is on its way
+    return folder / YAML
+
+
+def _check_place(folder: Path, force: bool) -> None:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    ours = (folder / RECORD).is_file()
+    if not force:
+        raise SinkError(f"{folder} is there already" + ("; --force replaces it" if ours else ""))
+    if not ours:
+        raise SinkError(f"{folder} holds no {RECORD}, so it is not replaced: give another folder or move it")
+
+
+def _draw_all(
+    folder: Path, options: SceneOptions, photographs: Path | None, workers: int, progress: Progress | None
+) -> dict[str, int]:
+    """Draws every scene; returns the number of codes by class."""
+    lots = [
+        (split, range(start, min(start + _CHUNK, count)))
+        for split, count in (("train", options.train), ("val", options.val))
+        for start in range(0, count, _CHUNK)
+    ]
+    total, done, started = options.train + options.val, 0, time.monotonic()
+    counts = [0] * len(CLASS_NAMES)
+    for (_, numbers), found in zip(lots, _each(lots, folder, options, photographs, workers)):
+        done += len(numbers)
+        counts = [before + more for before, more in zip(counts, found)]
+        if progress is not None:
+            rate = done / max(1e-9, time.monotonic() - started)
+            left = duration((total - done) / rate)
+            progress.status(f"{done} of {total} scenes, {rate:.0f} per second, {left} left")
+    if progress is not None:
+        progress.clear()
+    return dict(zip(CLASS_NAMES, counts))
+
+
+def _each(
+    lots: list[tuple[str, range]],
+    folder: Path,
+    options: SceneOptions,
+    photographs: Path | None,
+    workers: int,
+) -> Iterator[list[int]]:
+    if workers == 1:
+        threads = cv2.getNumThreads()
+        _start_worker(folder, options, photographs)
+        try:
+            yield from map(_draw_lot, lots)
+        finally:
+            cv2.setNumThreads(threads)
+        return
+    # Spawned, for a forked copy of a process with threads may hang.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, _start_worker, (folder, options, photographs)) as pool:
+        try:
+            yield from pool.map(_draw_lot, lots)
+        finally:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for the rest
+
+
+@dataclass(frozen=True)
+class _Work:
+    folder: Path
+    options: SceneOptions
+    photographs: Photographs
+
+
+_work: list[_Work] = []
+"""What this process draws from; set once when it starts."""
+
+
+def _start_worker(folder: Path, options: SceneOptions, photographs: Path | None) -> None:
+    cv2.setNumThreads(1)
+    read = Photographs.of_folder(photographs) if photographs is not None else Photographs()
+    _work[:] = [_Work(folder, options, read)]
+
+
+def _draw_lot(lot: tuple[str, range]) -> list[int]:
+    """Draws and writes some scenes of a split; returns the number of codes by class."""
+    split, numbers = lot
+    work = _work[0]
+    options = work.options
+    counts = [0] * len(CLASS_NAMES)
+    for number in numbers:
+        # Even numbers train, odd ones validate, so that either count may change without the other's scenes.
+        index = 2 * number + (split == "val")
+        scene = draw_scene(
+            options.seed, index, SETTINGS[options.setting], side=options.imgsz, photographs=work.photographs
+        )
+        name = f"{number:06d}"
+        written, data = cv2.imencode(".jpg", scene.image, [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg_quality])
+        if not written:
+            raise SinkError(f"scene {number} cannot be written as JPEG")
+        (work.folder / "images" / split / f"{name}.jpg").write_bytes(data.tobytes())
+        rows = []
+        for class_id, (left, top, right, bottom) in zip(scene.class_ids, scene.boxes_xyxy / options.imgsz):
+            counts[class_id] += 1
+            center = (left + right) / 2, (top + bottom) / 2
+            rows.append(f"{class_id} {center[0]:.6f} {center[1]:.6f} {right - left:.6f} {bottom - top:.6f}\n")
+        (work.folder / "labels" / split / f"{name}.txt").write_text("".join(rows), encoding="utf-8")
+    return counts
+
+
+def _yaml(options: SceneOptions) -> str:
+    lines = [
+        f"# drawn by yolo-train scenes, seed {options.seed}, setting {options.setting}; more in {RECORD}"
+    ]
+    lines += [f"{split}: images/{split}" for split in ("train", "val") if getattr(options, split)]
+    lines.append("names:")
+    lines += [f"  {number}: {name}" for number, name in enumerate(CLASS_NAMES)]
+    return "\n".join(lines) + "\n"

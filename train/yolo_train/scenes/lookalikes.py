@@ -1,0 +1,239 @@
+"""Flat things that look like codes and are none: what a detector must not fall for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from yolo_edge.packages import require_cv2
+from yolo_train.scenes.patterns import blank, cells, color, pattern, tiles, waves
+from yolo_train.scenes.photographs import Photographs
+from yolo_train.scenes.prints import Print, write_text
+
+cv2 = require_cv2("drawing scenes")
+
+Picture = npt.NDArray[np.uint8]
+Color = tuple[int, int, int]
+
+
+def _dark_and_light(random: np.random.Generator) -> tuple[Color, Color]:
+    if random.random() < 0.7:
+        dark, light = int(random.integers(0, 70)), int(random.integers(170, 256))
+        return (dark, dark, dark), (light, light, light)
+    return color(random, 0, 110), color(random, 140, 255)
+
+
+def _painted(bits: Picture, dark: Color, light: Color) -> Picture:
+    """Two colours: dark where ``bits`` is 1."""
+    return np.array([light, dark], np.uint8)[bits]
+
+
+def text_page(random: np.random.Generator, side: int) -> Picture:
+    """A page, a receipt or a sign."""
+    dark, light = _dark_and_light(random)
+    if random.random() < 0.15:
+        dark, light = light, dark
+    page = blank((int(side * random.uniform(0.4, 1)), side), light)
+    line = int(random.uniform(0.03, 0.35) * side)
+    edge = side // 14 + 1
+    write_text(random, page, (edge, edge, page.shape[1] - edge, side - edge), dark, max(4, line))
+    return page
+
+
+def table(random: np.random.Generator, side: int) -> Picture:
+    """A table, calendar or Sudoku: ruled lines with figures."""
+    dark, light = _dark_and_light(random)
+    page = blank((side, side), light)
+    count = int(random.integers(3, 12))
+    step = max(4, side // count)
+    for at in range(0, side, step):
+        thickness = 2 if at // step % 3 == 0 and random.random() < 0.7 else 1
+        cv2.line(page, (at, 0), (at, side), dark, thickness)
+        cv2.line(page, (0, at), (side, at), dark, thickness)
+    for y in range(0, side, step):
+        for x in range(0, side, step):
+            if random.random() < 0.45:
+                figure = str(random.integers(0, 32))
+                cv2.putText(page, figure, (x + 2, y + step - 3), 0, step / 45, dark, 1, cv2.LINE_AA)
+    return page
+
+
+def crossword(random: np.random.Generator, side: int) -> Picture:
+    """Black squares among ruled white ones."""
+    dark, light = _dark_and_light(random)
+    count = int(random.integers(6, 16))
+    step = max(4, side // count)
+    page = blank((step * count + 1, step * count + 1), light)
+    black = random.random((count, count)) < random.uniform(0.1, 0.3)
+    for row in range(count):
+        for column in range(count):
+            place = (column * step, row * step), (column * step + step, row * step + step)
+            cv2.rectangle(page, *place, dark, -1 if black[row, column] else 1)
+    return page
+
+
+def chessboard(random: np.random.Generator, side: int) -> Picture:
+    """A calibration chessboard, or one to play on."""
+    dark, light = _dark_and_light(random)
+    rows, columns = int(random.integers(2, 12)), int(random.integers(2, 12))
+    step = max(3, side // max(rows, columns))
+    odd = (np.add.outer(np.arange(rows), np.arange(columns)) % 2).astype(np.uint8)
+    board = odd.repeat(step, axis=0).repeat(step, axis=1)
+    margin = int(random.integers(0, step + 1))
+    board = np.pad(board, margin)
+    return _painted(board, dark, light)
+
+
+def noise_square(random: np.random.Generator, side: int) -> Picture:
+    """Random modules without any finder pattern or border, or the L-shaped border of a Data Matrix."""
+    dark, light = _dark_and_light(random)
+    count = int(random.integers(5, 34))
+    bits = (random.random((count, count)) < random.uniform(0.35, 0.6)).astype(np.uint8)
+    if count >= 10 and random.random() < 0.15:
+        bits[:, 0] = bits[-1, :] = 1
+        bits[0, :] = bits[:, -1] = np.arange(count) % 2
+    step = max(1, side // count)
+    image = np.pad(bits, int(random.integers(0, 3))).repeat(step, axis=0).repeat(step, axis=1)
+    return _painted(image, dark, light)
+
+
+def stripes(random: np.random.Generator, side: int) -> Picture:
+    """Even stripes: a fence, a radiator, a grille, a crossing, piano keys, a ruler."""
+    dark, light = _dark_and_light(random)
+    height = int(side * random.uniform(0.15, 0.9))
+    page = blank((side, height), light)
+    kind = random.integers(3)
+    period = max(3, int(side / random.integers(4, 40)))
+    for number, x in enumerate(range(period // 2, side, period)):
+        if kind == 0:
+            cv2.rectangle(page, (x, 0), (x + max(1, int(period * 0.45)), height), dark, -1)
+        elif kind == 1:  # a ruler
+            long = height // (2 if number % 10 == 0 else 3 if number % 5 == 0 else 5)
+            cv2.line(page, (x, 0), (x, long), dark, max(1, period // 5))
+        else:  # a keyboard to play
+            cv2.line(page, (x, 0), (x, height), dark, 1)
+            if number % 7 not in (2, 6):
+                black = (x - period // 4, 0), (x + period // 4, int(height * 0.6))
+                cv2.rectangle(page, *black, dark, -1)
+    return page
+
+
+def keyboard(random: np.random.Generator, side: int) -> Picture:
+    """Keys of a keyboard, remote control or telephone."""
+    dark, light = _dark_and_light(random)
+    case, key = (dark, light) if random.random() < 0.5 else (light, dark)
+    if random.random() < 0.5:
+        case = color(random)
+    rows, columns = int(random.integers(3, 7)), int(random.integers(3, 16))
+    step = max(5, side // max(rows, columns))
+    page = blank((columns * step + 2, rows * step + 2), case)
+    for row in range(rows):
+        for column in range(columns):
+            x, y = column * step + 2, row * step + 2
+            cv2.rectangle(page, (x, y), (x + step - 4, y + step - 4), key, -1)
+            if step > 10:
+                letter = chr(int(random.integers(65, 91)))
+                cv2.putText(page, letter, (x + 2, y + step - 6), 0, step / 50, case, 1, cv2.LINE_AA)
+    return page
+
+
+def dots(random: np.random.Generator, side: int) -> Picture:
+    """Dominoes, dice, calibration circles, loudspeakers."""
+    dark, light = _dark_and_light(random)
+    if random.random() < 0.4:
+        dark, light = light, dark
+    rows, columns = int(random.integers(1, 8)), int(random.integers(1, 8))
+    step = max(6, side // max(rows, columns))
+    page = blank((columns * step, rows * step), light)
+    present = random.uniform(0.4, 1.0)
+    for row in range(rows):
+        for column in range(columns):
+            if random.random() < present:
+                place = (column * step + step // 2, row * step + step // 2)
+                cv2.circle(page, place, max(1, int(step * 0.32)), dark, -1, cv2.LINE_AA)
+    if random.random() < 0.5:
+        cv2.rectangle(page, (0, 0), (page.shape[1] - 1, page.shape[0] - 1), dark, max(1, step // 10))
+    return page
+
+
+def nested_squares(random: np.random.Generator, side: int) -> Picture:
+    """Frames in frames: picture frames, windows, icons, a lone finder pattern, a black square with a sign."""
+    dark, light = _dark_and_light(random)
+    page = blank((side, int(side * random.uniform(0.6, 1.0))), light)
+    height, width = page.shape[:2]
+    inset, fill = int(side * random.uniform(0, 0.12)), dark
+    for _ in range(int(random.integers(1, 5))):
+        if min(height, width) - 2 * inset < 3:
+            break
+        cv2.rectangle(page, (inset, inset), (width - inset - 1, height - inset - 1), fill, -1)
+        fill = light if fill == dark else dark
+        inset += max(1, int(side * random.uniform(0.05, 0.2)))
+    room = min(height, width) - 2 * inset
+    if room > 8 and random.random() < 0.6:
+        place = (inset + room // 5, height - inset - room // 5)
+        if random.random() < 0.5:
+            letter = chr(int(random.integers(48, 91)))
+            cv2.putText(page, letter, place, 0, room / 28, fill, max(1, room // 8), cv2.LINE_AA)
+        else:
+            cv2.circle(page, (width // 2, height // 2), room // 3, fill, -1, cv2.LINE_AA)
+    return page
+
+
+def few_bars(random: np.random.Generator, side: int) -> Picture:
+    """Bars that are too few or of too many heights for a bar code: charts, equalisers, books."""
+    dark, light = _dark_and_light(random)
+    height = int(side * random.uniform(0.4, 1.0))
+    page = blank((side, height), light)
+    x = 2
+    chart = random.random() < 0.6
+    while x < side - 3:
+        wide = max(2, int(side * random.uniform(0.03, 0.14)))
+        top = int(height * random.uniform(0, 0.8)) if chart else 0
+        fill = color(random) if random.random() < 0.5 else dark
+        cv2.rectangle(page, (x, top), (x + wide - 1, height), fill, -1)
+        x += wide + max(1, int(side * random.uniform(0.02, 0.12)))
+    return page
+
+
+def surface(random: np.random.Generator, side: int) -> Picture:
+    """A poster or box with any drawn pattern."""
+    size = (side, max(8, int(side * random.uniform(0.3, 1.0))))
+    chosen = (pattern, pattern, waves, tiles, cells)[random.integers(5)]
+    return chosen(random, size)
+
+
+LOOKALIKES: tuple[Callable[[np.random.Generator, int], Picture], ...] = (
+    text_page,
+    text_page,
+    table,
+    crossword,
+    chessboard,
+    noise_square,
+    noise_square,
+    stripes,
+    stripes,
+    keyboard,
+    dots,
+    nested_squares,
+    nested_squares,
+    few_bars,
+    surface,
+)
+"""What :func:`lookalike` chooses from; twice means twice as often."""
+
+
+def lookalike(random: np.random.Generator, side: int, photographs: Photographs) -> Print:
+    """Any of them, or a photograph in print."""
+    if len(photographs) and random.random() < 0.2:
+        size = (side, max(8, int(side * random.uniform(0.5, 1.0))))
+        return Print(photographs.cut(random, size))
+    image = LOOKALIKES[random.integers(len(LOOKALIKES))](random, side)
+    if random.random() < 0.4:
+        edge = int(random.uniform(0.02, 0.3) * side)
+        fill = color(random, 120, 255)
+        image = np.asarray(
+            cv2.copyMakeBorder(image, edge, edge, edge, edge, cv2.BORDER_CONSTANT, value=fill), np.uint8
+        )
+    return Print(image)

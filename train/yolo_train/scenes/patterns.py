@@ -1,0 +1,175 @@
+"""Drawn surfaces: what is behind the codes where there is no photograph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from yolo_edge.packages import require_cv2
+
+cv2 = require_cv2("drawing scenes")
+
+Picture = npt.NDArray[np.uint8]
+Size = tuple[int, int]
+"""Width and height in pixels."""
+
+
+def color(random: np.random.Generator, low: int = 0, high: int = 255) -> tuple[int, int, int]:
+    """A colour, more often a pale one than a loud one."""
+    base = random.uniform(low, high)
+    spread = random.uniform(0, 0.25 if random.random() < 0.6 else 0.8) * 255
+    blue, green, red = np.clip(base + random.uniform(-spread, spread, 3), low, high).astype(int)
+    return int(blue), int(green), int(red)
+
+
+def blank(size: Size, fill: tuple[int, int, int]) -> Picture:
+    """One colour."""
+    picture = np.empty((size[1], size[0], 3), np.uint8)
+    cv2.rectangle(picture, (0, 0), size, fill, -1)  # numpy's broadcasting takes ten times as long
+    return picture
+
+
+def gradient(random: np.random.Generator, size: Size) -> Picture:
+    """Four colours in the corners."""
+    corners = np.array([[color(random), color(random)], [color(random), color(random)]], np.float32)
+    if random.random() < 0.5:  # close to each other, as on a wall
+        corners = corners[0, 0] + (corners - corners[0, 0]) * 0.2
+    soft: Picture = cv2.resize(corners.astype(np.uint8), size, interpolation=cv2.INTER_LINEAR)
+    return soft
+
+
+def clouds(random: np.random.Generator, size: Size) -> Picture:
+    """Noise of several scales between two colours: plaster, stone, fabric, foliage."""
+    width, height = size
+    total = np.zeros((height, width), np.float32)
+    stretch = float(random.choice([1, 1, 1, 6, 12]))  # 6 and more: wood, brushed metal
+    weight, roughness = 1.0, random.uniform(0.45, 1.0)
+    for octave in range(1, 7):
+        cells = 2**octave
+        small = random.random((max(2, int(cells * height / width)), max(2, int(cells / stretch) + 1)))
+        total += weight * cv2.resize(small.astype(np.float32), size, interpolation=cv2.INTER_LINEAR)
+        weight *= roughness
+    total = cv2.normalize(total, None, 0, 1, cv2.NORM_MINMAX)
+    return mix(random, total)
+
+
+def mix(random: np.random.Generator, share: npt.NDArray[np.float32]) -> Picture:
+    """Two colours by their share from 0 to 1."""
+    first, second = np.array(color(random), np.float32), np.array(color(random), np.float32)
+    table = first + (second - first) * (np.arange(256, dtype=np.float32)[:, None] / 255)
+    index = (share * 255).astype(np.uint8)
+    mixed: Picture = cv2.LUT(cv2.merge([index, index, index]), table.astype(np.uint8)[None])
+    return mixed
+
+
+def waves(random: np.random.Generator, size: Size) -> Picture:
+    """Stripes of any direction, sharp or soft: blinds, fences, corrugated iron, knitwear."""
+    width, height = size
+    angle = random.uniform(0, np.pi) if random.random() < 0.5 else float(random.choice([0, np.pi / 2]))
+    period = random.uniform(4, 60)
+    x = np.arange(width, dtype=np.float32)[None] * np.float32(np.cos(angle) * 2 * np.pi / period)
+    y = np.arange(height, dtype=np.float32)[:, None] * np.float32(np.sin(angle) * 2 * np.pi / period)
+    wave = np.sin(x + y + np.float32(random.uniform(0, 6)))
+    hardness = random.uniform(1, 12)
+    return mix(
+        random, np.clip(wave * np.float32(hardness) + np.float32(random.uniform(-1, 1)), -1, 1) / 2 + 0.5
+    )
+
+
+def tiles(random: np.random.Generator, size: Size) -> Picture:
+    """Checkerboards, tiles, bricks and façades."""
+    width, height = size
+    picture = blank(size, color(random))
+    step_x = int(random.integers(8, 90))
+    step_y = step_x if random.random() < 0.5 else int(random.integers(8, 90))
+    gap_x, gap_y = int(random.integers(0, step_x // 3 + 1)), int(random.integers(0, step_y // 3 + 1))
+    kind = random.integers(3)  # checkerboard, wall of bricks, windows
+    first, second = color(random), color(random)
+    vary = random.uniform(0, 30)
+    for row, y in enumerate(range(0, height, step_y)):
+        start = -(step_x // 2) if kind == 1 and row % 2 else 0
+        for column, x in enumerate(range(start, width, step_x)):
+            if kind == 0 and (row + column) % 2:
+                continue
+            fill = second if kind == 2 and random.random() < 0.25 else first
+            shade = random.normal(0, vary)
+            fill_varied = tuple(int(min(255, max(0, part + shade))) for part in fill)
+            cv2.rectangle(picture, (x + gap_x, y + gap_y), (x + step_x - 1, y + step_y - 1), fill_varied, -1)
+    return picture
+
+
+def shapes(random: np.random.Generator, size: Size) -> Picture:
+    """Any polygons, discs and lines over each other: a cluttered room out of focus, toys, posters."""
+    width, height = size
+    picture = gradient(random, size)
+    for _ in range(int(random.integers(5, 45))):
+        center = np.array([random.uniform(0, width), random.uniform(0, height)])
+        radius = random.uniform(0.02, 0.3) * width
+        kind = random.integers(4)
+        fill = color(random)
+        place = (int(center[0]), int(center[1]))
+        if kind == 0:
+            cv2.circle(picture, place, int(radius), fill, -1, cv2.LINE_AA)
+        elif kind == 1:
+            corners = center + random.normal(0, radius, (int(random.integers(3, 7)), 2))
+            cv2.fillPoly(picture, [corners.astype(np.int32)], fill, cv2.LINE_AA)
+        elif kind == 2:
+            other = center + random.normal(0, 2 * radius, 2)
+            thickness = int(random.integers(1, 12))
+            cv2.line(picture, place, (int(other[0]), int(other[1])), fill, thickness, cv2.LINE_AA)
+        else:
+            corner = center + random.uniform(0.2, 1, 2) * radius
+            cv2.rectangle(picture, place, (int(corner[0]), int(corner[1])), fill, -1)
+    return picture
+
+
+def shelves(random: np.random.Generator, size: Size) -> Picture:
+    """Rows of upright boxes with bands: goods on shelves, books."""
+    width, height = size
+    picture = blank(size, color(random, 20, 200))
+    y = int(random.integers(-30, 20))
+    while y < height:
+        tall = int(random.integers(40, 140))
+        x = int(random.integers(-20, 5))
+        slim = random.random() < 0.5
+        while x < width:
+            wide = int(random.integers(6, 24) if slim else random.integers(20, 80))
+            top = y + int(random.integers(0, tall // 3))
+            cv2.rectangle(picture, (x, top), (x + wide - 2, y + tall), color(random), -1)
+            band = top + int((y + tall - top) * random.uniform(0.1, 0.7))
+            cv2.rectangle(picture, (x, band), (x + wide - 2, band + tall // 6), color(random), -1)
+            x += wide + int(random.integers(0, 4))
+        cv2.rectangle(picture, (0, y + tall), (width, y + tall + 8), color(random, 40, 220), -1)
+        y += tall + 8
+    return picture
+
+
+def cells(random: np.random.Generator, size: Size) -> Picture:
+    """Random fine squares, sharp or soft: gravel, leaves, a screen's static."""
+    width, height = size
+    step = int(random.integers(2, 14))
+    small = random.integers(0, 256, (height // step + 1, width // step + 1)).astype(np.uint8)
+    how = cv2.INTER_NEAREST if random.random() < 0.3 else cv2.INTER_CUBIC
+    big = cv2.resize(small, size, interpolation=how).astype(np.float32) / 255
+    return mix(random, big)
+
+
+PATTERNS: tuple[Callable[[np.random.Generator, Size], Picture], ...] = (
+    gradient,
+    clouds,
+    clouds,
+    waves,
+    tiles,
+    shapes,
+    shapes,
+    shelves,
+    cells,
+)
+"""What :func:`pattern` chooses from; twice means twice as often."""
+
+
+def pattern(random: np.random.Generator, size: Size) -> Picture:
+    """Any of them."""
+    return PATTERNS[random.integers(len(PATTERNS))](random, size)
