@@ -207,6 +207,16 @@ def test_full_disk_leaves_last_whole(whole: Path, tmp_path: Path) -> None:
     assert [each.name for each in folder.iterdir() if each.name.startswith(".")] == []
 
 
+def test_the_loss_is_not_finite(here, whole: Path, data: Path, tmp_path: Path) -> None:
+    content = torch.load(whole / "best.pt", weights_only=True)
+    content["weights"]["model.3.branch2.0.weight"].fill_(math.nan)
+    torch.save(content, tmp_path / "nan.pt")
+    words = [word for word in _SMALL if word not in ("--cfg", "v5lite-e")]
+    run = here(data, "--weights", "nan.pt", *words, "--out", "run")
+    assert run.returncode == 1
+    assert "the loss became nan in epoch 1, batch 1 of 2" in run.stderr and "Traceback" not in run.stderr
+
+
 def test_best_exports_with_nothing_else_given(whole: Path, tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "yolo_export.cli", "--to", "onnx", whole / "best.pt"],
