@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import csv
+import json
+import math
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
 import yaml
 from drawn_dataset import NAMES, write_dataset
 
 from yolo_export.checkpoint import read_checkpoint
+from yolo_train.cli import main
+from yolo_train.errors import TrainingError
+from yolo_train.training.run_folder import create_run_folder
 
 _SMALL = [
     "--cfg",
@@ -28,6 +34,7 @@ _SMALL = [
     "--no-plots",
     "--quiet",
 ]
+_EPOCHS = 6
 _SMALL += ["--threads", "1", "--workers", "1", "--noautoanchor"]
 
 
@@ -40,6 +47,22 @@ def yolo_train(*words: object, cwd: Path | None = None, timeout: float = 300):
         cwd=cwd,
         check=False,
     )
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The command in this process, which has torch already; the folder is a new one."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: object) -> subprocess.CompletedProcess[str]:
+        try:
+            code = main([str(word) for word in words])
+        except SystemExit as exit_:
+            code = exit_.code
+        shown = capsys.readouterr()
+        return subprocess.CompletedProcess(words, code, shown.out, shown.err)
+
+    return run
 
 
 def start(*words: object) -> subprocess.Popen[str]:
@@ -58,9 +81,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training that nothing interrupted, of four epochs."""
+    """A training that nothing interrupted."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    run = yolo_train(data, *_SMALL, "--epochs", 4, "--out", folder)
+    run = yolo_train(data, *_SMALL, "--epochs", _EPOCHS, "--out", folder)
     assert run.returncode == 0, run.stderr
     return folder
 
@@ -101,26 +124,26 @@ def test_what_it_writes(whole: Path, data: Path) -> None:
     assert options["data"] == str(data) and options["imgsz"] == 64 and options["precision"] == "fp32"
     assert yaml.safe_load((whole / "hyperparameters.yaml").read_text())["lr0"] == 0.01
     rows = list(csv.DictReader((whole / "results.csv").open()))
-    assert [row["epoch"] for row in rows] == ["0", "1", "2", "3"]
+    assert [row["epoch"] for row in rows] == [str(epoch) for epoch in range(_EPOCHS)]
     assert all(float(row["train/box_loss"]) > 0 for row in rows)
     for name in ("best.pt", "last.pt"):
         checkpoint = read_checkpoint(whole / name)
         assert checkpoint.names == list(NAMES)
         assert checkpoint.size_hw == (64, 64)
-        assert checkpoint.training["epochs"] == 4
+        assert checkpoint.training["epochs"] == _EPOCHS
         assert checkpoint.strides == [8, 16, 32] and checkpoint.family == "yolov5-lite"
         assert checkpoint.notes == []
 
 
-def test_the_seed_reproduces(whole: Path, data: Path, tmp_path: Path) -> None:
-    run = yolo_train(data, *_SMALL, "--epochs", 4, "--workers", 3, "--cache-mb", 0, "--out", tmp_path / "b")
+def test_the_seed_reproduces(here, whole: Path, data: Path, tmp_path: Path) -> None:
+    run = here(data, *_SMALL, "--epochs", _EPOCHS, "--workers", 3, "--cache-mb", 0, "--out", tmp_path / "b")
     assert run.returncode == 0, run.stderr
     first, second = (torch.load(each / "best.pt", weights_only=True) for each in (whole, tmp_path / "b"))
     assert same(first["weights"], second["weights"]) == []
 
 
-def test_another_seed_is_another_training(whole: Path, data: Path, tmp_path: Path) -> None:
-    run = yolo_train(data, *_SMALL, "--epochs", 1, "--seed", 1, "--out", tmp_path / "b")
+def test_another_seed_is_another_training(here, whole: Path, data: Path, tmp_path: Path) -> None:
+    run = here(data, *_SMALL, "--epochs", 1, "--seed", 1, "--out", tmp_path / "b")
     assert run.returncode == 0, run.stderr
     first, second = (torch.load(each / "best.pt", weights_only=True) for each in (whole, tmp_path / "b"))
     assert same(first["weights"], second["weights"]) != []
@@ -128,8 +151,8 @@ def test_another_seed_is_another_training(whole: Path, data: Path, tmp_path: Pat
 
 def wait_for_epoch(folder: Path, epochs: int) -> None:
     """Until so many epochs are in results.csv."""
-    for _ in range(1200):
-        results = folder / "results.csv"
+    results, deadline = folder / "results.csv", time.monotonic() + 300
+    while time.monotonic() < deadline:
         if results.exists() and len(results.read_text().splitlines()) > epochs:
             return
         time.sleep(0.05)  # there is nothing else to wait for
@@ -146,7 +169,7 @@ def wait_for_epoch(folder: Path, epochs: int) -> None:
 )
 def test_resumed_equals_uninterrupted(whole: Path, data: Path, tmp_path: Path, how, epochs: int) -> None:
     folder = tmp_path / "run"
-    process = start(data, *_SMALL, "--epochs", 4, "--out", folder)
+    process = start(data, *_SMALL, "--epochs", _EPOCHS, "--out", folder)
     if epochs:
         wait_for_epoch(folder, epochs)
     else:
@@ -159,7 +182,7 @@ def test_resumed_equals_uninterrupted(whole: Path, data: Path, tmp_path: Path, h
         assert f"yolo-train --resume {folder}" in output
     read_checkpoint(folder / "last.pt")
     done = len(torch.load(folder / "last.pt", weights_only=True)["resume"]["history"])
-    assert epochs <= done < 4
+    assert epochs <= done < _EPOCHS
     run = yolo_train("--resume", folder, "--quiet", "--no-plots")
     assert run.returncode == 0, run.stderr
     assert_same_training(whole, folder)
@@ -170,7 +193,7 @@ def test_full_disk_leaves_last_whole(whole: Path, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     content = torch.load(whole / "last.pt", weights_only=True)
-    content["resume"]["options"]["epochs"] = 6
+    content["resume"]["options"]["epochs"] = _EPOCHS + 2
     torch.save(content, folder / "last.pt")
     (folder / "best.pt").write_bytes((whole / "best.pt").read_bytes())
     before = (folder / "last.pt").read_bytes()
@@ -183,3 +206,173 @@ def test_full_disk_leaves_last_whole(whole: Path, tmp_path: Path) -> None:
     assert "cannot be written: File too large" in run.stderr and f"--resume {folder}" in run.stderr
     assert (folder / "last.pt").read_bytes() == before
     assert [each.name for each in folder.iterdir() if each.name.startswith(".")] == []
+
+
+def test_the_loss_is_not_finite(here, whole: Path, data: Path, tmp_path: Path) -> None:
+    content = torch.load(whole / "best.pt", weights_only=True)
+    content["weights"]["model.3.branch2.0.weight"].fill_(math.nan)
+    torch.save(content, tmp_path / "nan.pt")
+    words = [word for word in _SMALL if word not in ("--cfg", "v5lite-e")]
+    run = here(data, "--weights", "nan.pt", *words, "--out", "run")
+    assert run.returncode == 1
+    assert "the loss became nan in epoch 1, batch 1 of 2" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_best_exports_with_nothing_else_given(whole: Path, tmp_path: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-m", "yolo_export.cli", "--to", "onnx", whole / "best.pt"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert "100.0%" in run.stdout and "64x64" in run.stdout
+    bundle = json.loads((tmp_path / "best.edge" / "bundle.json").read_text())
+    assert bundle["model"]["names"] == list(NAMES)
+    assert bundle["input"]["size_hw"] == [64, 64]
+    assert bundle["provenance"]["training"]["imgsz"] == 64
+
+
+def test_charts_and_pictures(here, data: Path, tmp_path: Path) -> None:
+    words = [word for word in _SMALL if word not in ("--no-plots", "--quiet", "--noautoanchor")]
+    run = here(data, *words, "--epochs", 1)
+    assert run.returncode == 0, run.stderr
+    assert "v5lite-e: random weights" in run.stderr
+    assert "epoch 1/1  loss " in run.stderr and "AP50" in run.stderr and "images/s" in run.stderr
+    assert run.stdout.startswith("epoch 1 of 1 is the best") and "square" in run.stdout
+    folder = tmp_path / "runs/train/exp"
+    assert f"wrote {folder.relative_to(tmp_path)}/best.pt" in run.stdout
+    for name in (
+        "results",
+        "labels",
+        "train_batch0",
+        "train_batch1",
+        "val_labels",
+        "val_predictions",
+        "confusion_matrix",
+        "pr_curve",
+        "f1_curve",
+    ):
+        image = cv2.imread(str(folder / f"{name}.png"))
+        assert image is not None and min(image.shape[:2]) > 100, name
+        assert image.std() > 1, name
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param(["--optimiser", "adamw", "--set", "lr0=0.001", "--cos-lr"], id="adamw and cosine"),
+        pytest.param(["--rect"], id="rect"),
+        pytest.param(["--multi-scale"], id="multi-scale"),
+        pytest.param(["--image-weights", "--class-weights"], id="weights"),
+        pytest.param(["--single-cls"], id="single class"),
+        pytest.param(["--precision", "bf16"], id="bf16"),
+        pytest.param(["--freeze", "7", "--set", "fl_gamma=1.5"], id="frozen and focal"),
+    ],
+)
+def test_ways_to_train(here, data: Path, tmp_path: Path, words: list[str]) -> None:
+    run = here(data, *_SMALL, "--epochs", 2, "--out", tmp_path / "run", *words)
+    assert run.returncode == 0, run.stderr
+    names = read_checkpoint(tmp_path / "run" / "best.pt").names
+    assert names == (["object"] if "--single-cls" in words else list(NAMES))
+    rows = list(csv.DictReader((tmp_path / "run" / "results.csv").open()))
+    assert len(rows) == 2
+    assert (float(rows[0]["train/cls_loss"]) == 0) == ("--single-cls" in words)
+
+
+def test_folders_are_numbered_and_never_overwritten(tmp_path: Path) -> None:
+    names = [create_run_folder(tmp_path / "runs", "exp", None).name for _ in range(3)]
+    assert names == ["exp", "exp2", "exp3"]
+    taken = tmp_path / "mine"
+    assert create_run_folder(tmp_path, "x", taken) == taken
+    (taken / "file").touch()
+    with pytest.raises(
+        TrainingError, match=f"is not empty; give --out a new folder, or go on with --resume {taken}"
+    ):
+        create_run_folder(tmp_path, "x", taken)
+    (tmp_path / "file").touch()
+    with pytest.raises(TrainingError, match="no folder can be made in it"):
+        create_run_folder(tmp_path / "file", "x", None)
+
+
+_CFG = ["--cfg", "v5lite-e"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "text"),
+    [
+        pytest.param([], 2, "give a DATASET", id="nothing"),
+        pytest.param(["DATA"], 2, "give --weights CHECKPOINT, or --cfg NAME", id="no network"),
+        pytest.param(["DATA", *_CFG, "--epochs", "0"], 2, "epochs is 0", id="no epochs"),
+        pytest.param(["DATA", "--cfg", "v5lite"], 2, "there is no network 'v5lite'", id="no network of it"),
+        pytest.param(["DATA", *_CFG, "--imgsz", "50"], 2, "nearest that are: 32, 64", id="size"),
+        pytest.param(["DATA", *_CFG, "--set", "lr=1"], 2, "unknown: lr", id="hyper-parameter"),
+        pytest.param(["DATA", *_CFG, "--hyp", "no.yaml"], 1, "no.yaml: cannot be opened", id="no hyp"),
+        pytest.param(["DATA", *_CFG, "--freeze", "22"], 2, "at most 21", id="all frozen"),
+        pytest.param(["DATA", "--weights", "no.pt"], 1, "no.pt", id="no checkpoint"),
+        pytest.param(["no.yaml", "--cfg", "v5lite-e"], 1, "no.yaml", id="no dataset"),
+        pytest.param(["--resume", "nowhere"], 1, "nowhere: does not exist", id="nothing to resume"),
+        pytest.param(
+            ["--resume", "x", "--epochs", "9", "--set", "lr0=1"], 2, "cannot change epochs, set", id="changed"
+        ),
+        pytest.param(["DATA", "--precision", "fp8"], 2, "invalid choice", id="precision"),
+    ],
+)
+def test_refused(here, data: Path, tmp_path: Path, words: list[str], code: int, text: str) -> None:
+    given = [str(data) if word == "DATA" else word for word in words]
+    run = here(*given, "--no-plots")
+    assert run.returncode == code, run.stderr
+    assert text in run.stderr and "Traceback" not in run.stderr
+    assert run.stdout == ""
+    assert not list(tmp_path.glob("runs/train/*"))
+
+
+@pytest.mark.parametrize(
+    ("edit", "text"),
+    [
+        pytest.param(lambda content: content.pop("resume"), "a finished network only", id="best.pt"),
+        pytest.param(lambda content: content.update(format="x"), "is not a checkpoint", id="foreign"),
+        pytest.param(lambda content: content.update(names=["a"]), "began with a", id="other classes"),
+        pytest.param(lambda content: content["resume"].pop("optimiser"), "does not fit", id="no optimiser"),
+    ],
+)
+def test_what_cannot_be_resumed(here, whole: Path, tmp_path: Path, edit, text: str) -> None:
+    content = torch.load(whole / "last.pt", weights_only=True)
+    edit(content)
+    torch.save(content, tmp_path / "last.pt")
+    run = here("--resume", tmp_path, "--no-plots")
+    assert run.returncode == 1
+    assert text in run.stderr and "Traceback" not in run.stderr
+
+
+def test_a_damaged_last_is_refused(here, tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(b"x" * 100)
+    run = here("--resume", tmp_path / "last.pt", "--no-plots")
+    assert run.returncode == 1
+    assert "last.pt: cannot be read" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_a_changed_dataset_is_told_of(here, whole: Path, data: Path, tmp_path: Path) -> None:
+    content = torch.load(whole / "last.pt", weights_only=True)
+    content["resume"]["dataset"] = "another"
+    torch.save(content, tmp_path / "last.pt")
+    (tmp_path / "best.pt").write_bytes((whole / "best.pt").read_bytes())
+    run = here("--resume", tmp_path, "--no-plots")
+    assert run.returncode == 0
+    assert f"note: {data} has changed since" in run.stderr
+
+
+def test_matplotlib_is_missing(here, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    run = here(data, "--cfg", "v5lite-e")
+    assert run.returncode == 1
+    assert "needs the Python package matplotlib" in run.stderr and "--no-plots" in run.stderr
+
+
+def test_help_needs_no_torch() -> None:
+    code = "import sys; from yolo_train.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
+    code += "assert not {'torch', 'numpy', 'cv2', 'matplotlib'} & set(sys.modules), sorted(sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert "--resume" in run.stdout and "convert" in run.stdout

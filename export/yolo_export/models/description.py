@@ -53,8 +53,13 @@ def _describe(module: nn.Module) -> dict[str, Any]:
             for name, value in vars(module).items()
             if not name.startswith("_") and name not in _STATES and _is_plain(value)
         }
-    # What has no path of its own stands in for a part that the record need not have.
-    parts = {name: _describe(part) for name, part in module.named_children() if _class_path(part) is not None}
+    # What has no path of its own may stand in for a part that the record need not have.
+    optional = module.optional_parts() if isinstance(module, Block) else ()
+    parts = {
+        name: _describe(part)
+        for name, part in module.named_children()
+        if name not in optional or _class_path(part) is not None
+    }
     return {"class": path, "fields": fields, "parts": parts}
 
 

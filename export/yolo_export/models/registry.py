@@ -113,6 +113,11 @@ class Block(nn.Module):
         """The plain values that a record of this block needs: what `assembled` reads from its fields."""
         return {name: getattr(self, name) for name in self._parts.attributes}
 
+    @classmethod
+    def optional_parts(cls) -> tuple[str, ...]:
+        """Names of the parts that a record of this block may lack."""
+        return tuple(cls._parts.optional)
+
 
 def _has_numbers(module: nn.Module) -> bool:
     return any(True for _ in module.parameters()) or any(True for _ in module.buffers())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -100,7 +100,7 @@ class TrainingBatches:
 
     def epoch(
         self, number: int, *, mosaic: float | None = None, weights: npt.ArrayLike | None = None
-    ) -> Iterator[Batch]:
+    ) -> Generator[Batch, None, None]:
         """Makes the batches of an epoch; every sample comes once, in random order.
 
         Args:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Generic, NamedTuple, TypeVar
@@ -29,7 +29,7 @@ class Work(NamedTuple, Generic[Done, Finished]):
     """Makes the batch of the jobs' results, in their order."""
 
 
-def run_in_order(works: Iterable[Work[Done, Finished]], workers: int) -> Iterator[Finished]:
+def run_in_order(works: Iterable[Work[Done, Finished]], workers: int) -> Generator[Finished, None, None]:
     """Yields the finished batches in order, while threads work on the next ones.
 
     Threads, not processes: decoding and warping release the GIL, so that beside a training both take about

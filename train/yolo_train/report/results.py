@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from yolo_edge.file_replacement import replace_text
+from yolo_train.errors import TrainingError
 
 __all__ = ["COLUMNS", "EpochResult", "write_results"]
 
@@ -82,13 +83,16 @@ def write_results(path: Path, history: Sequence[EpochResult]) -> None:
     """Writes ``results.csv`` anew.
 
     Raises:
-        OSError: It cannot be written.
+        TrainingError: It cannot be written.
     """
     lines = [",".join(COLUMNS.values())]
     for result in history:
         values = result.as_plain()
         lines.append(",".join(_text(values[name]) for name in COLUMNS))
-    replace_text(path, "\n".join(lines) + "\n")
+    try:
+        replace_text(path, "\n".join(lines) + "\n")
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def _text(value: float) -> str:

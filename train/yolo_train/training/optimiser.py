@@ -92,7 +92,7 @@ class Schedule:
     def factor(self, epochs_done: float) -> float:
         """Learning rate after so many epochs, as a fraction of ``lr0``.
 
-        It falls with every batch, not from epoch to epoch as YOLOv5's: trainings of few epochs end slowly too.
+        It falls with every batch, not from epoch to epoch as YOLOv5's: short trainings end slowly too.
         """
         passed = epochs_done / self.epochs
         left = (1 + math.cos(passed * math.pi)) / 2 if self.cosine else 1 - passed

@@ -254,7 +254,7 @@ class _Session:
                 "optimizer": options.optimiser,
                 "data": options.data.name,
                 "weights": options.weights.name if options.weights else "",
-                "cfg": options.cfg or "",
+                "cfg": Path(options.cfg).name if options.cfg else "",
             },
         )
         if is_best:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -144,33 +145,30 @@ class Trainer:
         sums, images, gathered = torch.zeros(3), 0, 0
         chosen = self._image_weights
         weights = None if chosen is None else chosen.of(self.state.class_ap)
-        for index, batch in enumerate(self._batches.epoch(epoch, weights=weights)):
-            now = time.perf_counter()
-            times.loading_s += now - mark
-            if on_batch is not None:
-                on_batch(index, batch)
+        with closing(self._batches.epoch(epoch, weights=weights)) as batches:
+            for index, batch in enumerate(batches):
                 now = time.perf_counter()
-            wanted = self._schedule.apply(self.state.optimiser, epoch, index)
-            parts = self._backward(batch)
-            computed = time.perf_counter()
-            times.compute_s += computed - now
-            gathered += 1
-            if gathered >= wanted or index == count - 1:
-                self._step()
-                gathered = 0
-                times.step_s += time.perf_counter() - computed
-            sums += parts * len(batch)
-            images += len(batch)
-            total = float(parts.sum())
-            if not math.isfinite(total):
-                raise TrainingError(
-                    f"the loss became {total} in epoch {epoch + 1}, batch {index + 1} of {count}: a smaller "
-                    "learning rate may help (--set lr0=0.001), and `yolo-train check` shows labels that look "
-                    "wrong; last.pt holds the epoch before"
-                )
-            if self._log.due(len(batch)):
-                self._log.batch(epoch, index + 1, total)
-            mark = time.perf_counter()
+                times.loading_s += now - mark
+                if on_batch is not None:
+                    on_batch(index, batch)
+                    now = time.perf_counter()
+                wanted = self._schedule.apply(self.state.optimiser, epoch, index)
+                parts = self._backward(batch)
+                computed = time.perf_counter()
+                times.compute_s += computed - now
+                gathered += 1
+                if gathered >= wanted or index == count - 1:
+                    self._step()
+                    gathered = 0
+                    times.step_s += time.perf_counter() - computed
+                sums += parts * len(batch)
+                images += len(batch)
+                total = float(parts.sum())
+                if not math.isfinite(total):
+                    raise _not_finite(total, f"epoch {epoch + 1}, batch {index + 1} of {count}")
+                if self._log.due(len(batch)):
+                    self._log.batch(epoch, index + 1, total)
+                mark = time.perf_counter()
         times.total_s = time.perf_counter() - started
         self._images = images
         box, obj, cls = (sums / images).tolist()
@@ -190,6 +188,13 @@ class Trainer:
         self.state.optimiser.step()
         self.state.optimiser.zero_grad(set_to_none=True)
         self.state.average.follow()
+
+
+def _not_finite(loss: float, place: str) -> TrainingError:
+    return TrainingError(
+        f"the loss became {loss} in {place}: a smaller learning rate may help (--set lr0=0.001), and "
+        "`yolo-train check` shows labels that look wrong; last.pt holds the epoch before"
+    )
 
 
 def sizes_between(imgsz: int, stride: int) -> Iterator[int]:
