@@ -33,8 +33,9 @@ def run_in_order(works: Iterable[Work[Done, Finished]], workers: int) -> Generat
     """Yields the finished batches in order, while threads work on the next ones.
 
     Threads, not processes: decoding and warping release the GIL, so that beside a training both take about
-    the same time (benchmarks/train_loading.py), and threads share one cache. OpenCV's own threads are switched
-    off meanwhile.
+    the same time (benchmarks/train_loading.py), and threads share one cache. OpenCV's own threads are off
+    meanwhile.
+
     An error, Ctrl-C or closing the iterator drops what has not begun and waits for what has.
 
     Args:
