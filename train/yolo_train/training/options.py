@@ -56,8 +56,9 @@ class TrainOptions:
     """In the loss rare classes count more: with the inverse of how often they occur."""
     noautoanchor: bool = False
     """Anchors stay as they are, however badly they fit."""
-    precision: str = "auto"
-    """``auto`` takes bf16 where this CPU has instructions for it and a trial shows that it is faster."""
+    precision: str = "fp32"
+    """``auto`` takes bf16 where this CPU has it and a trial shows that it is faster. Not the default: a trial
+    may come out otherwise the next time, and then the same seed gives other weights."""
     seed: int = 0
     threads: int | None = None
     """Of torch; None for all CPUs that the process may use. Another number may give other last digits."""
