@@ -8,39 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from checkpoints import ANCHORS_PX, STRIDES, yolov5
 from hostile_case import COMMAND, HARMLESS, Call, add
+from trained_content import trained_content
 
-from yolo_export.checkpoint.trained import FORMAT, FORMAT_VERSION
-from yolo_export.models import describe_network
-
-__all__ = ["trained_content"]
+from yolo_export.checkpoint.trained import FORMAT_VERSION
 
 _SEQUENTIAL = "torch.nn.modules.container.Sequential"
 _CONV = ("network", 0, "parts", "conv", "fields")
 
 Edit = Callable[[dict[str, Any]], object]
-
-
-def trained_content(classes: int = 3) -> dict[str, Any]:
-    """What ``best.pt`` of a small network holds."""
-    network = yolov5(classes)
-    weights = {
-        "model." + name[len("layers.") :]: tensor
-        for name, tensor in network.state_dict().items()
-        if tensor.is_floating_point()
-    }
-    return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "network": describe_network(network),
-        "weights": weights,
-        "names": [f"name{index}" for index in range(classes)],
-        "strides": list(STRIDES),
-        "anchors_px": [[list(pair) for pair in head] for head in ANCHORS_PX],
-        "epoch": 7,
-        "opt": {"imgsz": 320},
-    }
 
 
 def _add(name: str, message: str, edit: Edit) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 from checkpoints import yolov5
-from hostile_trained import trained_content
 from torch import nn
+from trained_content import trained_content
 
 from yolo_export.checkpoint import Checkpoint, read_checkpoint
 from yolo_export.checkpoint.trained import FORMAT, FORMAT_VERSION
