@@ -133,7 +133,7 @@ def test_refused_sums(tmp_path: Path, module: nn.Module, message: str) -> None:
     ("steps", "message"),
     [
         pytest.param(None, "has iter = None; expected a range of up to 65536 steps", id="none"),
-        pytest.param(3, "has iter = 3; expected a range", id="number"),
+        pytest.param(3, "a sum of 4 maps gets 2", id="of other maps"),
         pytest.param(range(1 << 40), "has iter = range; expected a range of up to 65536 steps", id="long"),
         pytest.param(range(1 << 62), "a range of something that is not three integers", id="huge"),
     ],

@@ -211,7 +211,7 @@ def test_an_image_that_the_engine_refuses_ends_the_run(detector: Detector) -> No
 @pytest.mark.parametrize("images", [pytest.param(False, id="a video"), pytest.param(True, id="images")])
 def test_a_wish_that_a_source_cannot_fulfil(detector: Detector, clip: Path, images: bool) -> None:
     source = IMAGES if images else str(clip)
-    with pytest.raises(ValueError, match=r"a size is for camN and rpicam:, and there is none"):
+    with pytest.raises(ValueError, match=r"a size is for camN, rpicam: and demo, and there is none"):
         watch(detector, source, lambda *_: None, capture=CaptureOptions(size_wh=(640, 480)))
     usual = CaptureOptions()
     assert watch(detector, source, lambda *_: None, capture=usual, max_frames=2).frames == 2
