@@ -32,8 +32,10 @@ class Work(NamedTuple, Generic[Done, Finished]):
 def run_in_order(works: Iterable[Work[Done, Finished]], workers: int) -> Generator[Finished, None, None]:
     """Yields the finished batches in order, while threads work on the next ones.
 
-    Threads, not processes: decoding and warping release the GIL, and images need not be copied between
-    processes (measured in benchmarks/train_loading.py). OpenCV's own threads are switched off meanwhile.
+    Threads, not processes: decoding and warping release the GIL, so that beside a training both take about
+    the same time (benchmarks/train_loading.py), and threads share one cache. OpenCV's own threads are off
+    meanwhile.
+
     An error, Ctrl-C or closing the iterator drops what has not begun and waits for what has.
 
     Args:
