@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import pytest
-from pipeline_sources import FileSource, HangingSource, LiveSource, frame, wait_until
+from pipeline_sources import TIMEOUT_S, FileSource, HangingSource, LiveSource, frame, wait_until
 
 from yolo_edge.errors import SourceError
+from yolo_edge.pipeline import feeds as pipeline_feeds
 from yolo_edge.pipeline.feed import FILE_DEPTH, Fault, Taken
 from yolo_edge.pipeline.feeds import Feeds
 from yolo_edge.sources import FailedFrame, Frame
@@ -213,6 +215,22 @@ def test_a_source_that_hangs_holds_up_neither_the_others_nor_the_end() -> None:
     assert time.monotonic() - started < 30, "although reading and closing hang"
     assert hanging.closed.is_set()
     hanging.released.set()
+
+
+def test_the_end_comes_while_a_live_source_that_hangs_has_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_feeds, "ASK_TIMEOUT_S", TIMEOUT_S)
+    source = HangingSource("cam")
+    monkeypatch.setattr(source, "live", True, raising=False)
+    feeds = _started(source)
+    taker = threading.Thread(target=feeds.take, args=(0,), daemon=True)
+    taker.start()
+    try:
+        assert source.hangs.wait(TIMEOUT_S)
+        feeds.stop()
+        taker.join(TIMEOUT_S / 2)
+        assert not taker.is_alive()
+    finally:
+        source.released.set()
 
 
 def test_sources_of_the_same_name_are_told_apart() -> None:

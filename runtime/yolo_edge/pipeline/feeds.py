@@ -85,8 +85,8 @@ class Feeds:
                     return taken
                 if held or not self._active:
                     break
-                # Something may have come while a live source had its turn.
-                if not any(feed.has_turn() for feed in self._active):
+                # While a live source had its turn the lock was free: something may have come, or the end.
+                if not self.stopped and not any(feed.has_turn() for feed in self._active):
                     self.arrived.wait()
             return None
 
