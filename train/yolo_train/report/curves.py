@@ -31,13 +31,13 @@ def plot_results(history: Sequence[EpochResult], path: Path, subject: str) -> No
         SinkError: The file cannot be written.
     """
     figure = new_figure(14, 8)
-    panels = figure.subplots(2, 3).flat
+    panels = list(figure.subplots(2, 3).flat)
     losses: list[tuple[str, _Value, _Value]] = [
         ("Loss of boxes", lambda row: row.train_box, lambda row: row.val_box),
         ("Loss of objectness", lambda row: row.train_obj, lambda row: row.val_obj),
         ("Loss of classes", lambda row: row.train_cls, lambda row: row.val_cls),
     ]
-    for axes, (title, train, val) in zip(panels, losses):
+    for axes, (title, train, val) in zip(panels[:3], losses):
         _lines(axes, history, title, subject, [("training", train, _TRAIN), ("validation", val, _VAL)])
     rest: list[tuple[str, list[tuple[str, _Value, str]]]] = [
         (
@@ -50,10 +50,10 @@ def plot_results(history: Sequence[EpochResult], path: Path, subject: str) -> No
         ),
         ("Learning rate", [("weights", lambda row: row.lr, MUTED)]),
     ]
-    for axes, (title, lines) in zip(panels, rest):
+    for axes, (title, lines) in zip(panels[3:], rest):
         _lines(axes, history, title, subject, lines)
     best = max(range(len(history)), key=lambda index: (history[index].fitness, index))
-    ap = figure.axes[3]
+    ap = panels[3]
     ap.axvline(history[best].epoch + 1, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
     ap.annotate(
         f"best: epoch {history[best].epoch + 1}, AP {history[best].ap:.3f}",
