@@ -20,7 +20,9 @@ from drawn_dataset import NAMES, write_dataset
 from yolo_export.checkpoint import read_checkpoint
 from yolo_train.cli import main
 from yolo_train.errors import TrainingError
+from yolo_train.loading import Batch
 from yolo_train.training.run_folder import create_run_folder
+from yolo_train.training.trainer import Trainer
 
 _SMALL = [
     "--cfg",
@@ -216,6 +218,26 @@ def test_the_loss_is_not_finite(here, whole: Path, data: Path, tmp_path: Path) -
     run = here(data, "--weights", "nan.pt", *words, "--out", "run")
     assert run.returncode == 1
     assert "the loss became nan in epoch 1, batch 1 of 2" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_the_gradient_is_not_finite(here, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finite loss in the last batch of an epoch, whose step would spoil every weight."""
+    backward, calls = Trainer._backward, []
+
+    def spoiled(trainer: Trainer, batch: Batch) -> torch.Tensor:
+        parts = backward(trainer, batch)
+        calls.append(parts)
+        if len(calls) == 4:
+            trainer._parameters[0].grad.fill_(math.inf)
+        return parts
+
+    monkeypatch.setattr(Trainer, "_backward", spoiled)
+    run = here(data, *_SMALL, "--epochs", 3, "--out", "run")
+    assert run.returncode == 1
+    assert "the gradient became inf in epoch 2, batch 2 of 2" in run.stderr and "Traceback" not in run.stderr
+    content = torch.load("run/last.pt", weights_only=True)
+    assert content["epoch"] == 0
+    assert all(tensor.isfinite().all() for tensor in content["weights"].values())
 
 
 def test_best_exports_with_nothing_else_given(whole: Path, tmp_path: Path) -> None:

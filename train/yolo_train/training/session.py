@@ -84,7 +84,8 @@ def train(
 
     Raises:
         ValueError: An option does not fit the network or the dataset.
-        TrainingError: The loss is not finite, a file cannot be written, or ``last.pt`` is of another dataset.
+        TrainingError: The loss or its gradient is not finite, a file cannot be written, or ``last.pt`` is of
+            another dataset.
         CheckpointError: The weights cannot be read.
         SourceError: An image cannot be read.
     """
