@@ -338,6 +338,9 @@ _CFG = ["--cfg", "v5lite-e"]
         pytest.param(
             ["--resume", "x", "--epochs", "9", "--set", "lr0=1"], 2, "cannot change epochs, set", id="changed"
         ),
+        pytest.param(
+            ["--resume", "x", "--project", "y", "--name", "z"], 2, "change project, name", id="another folder"
+        ),
         pytest.param(["DATA", "--precision", "fp8"], 2, "invalid choice", id="precision"),
     ],
 )
@@ -366,6 +369,14 @@ def test_what_cannot_be_resumed(here, whole: Path, tmp_path: Path, edit, text: s
     run = here("--resume", tmp_path, "--no-plots")
     assert run.returncode == 1
     assert text in run.stderr and "Traceback" not in run.stderr
+
+
+def test_resuming_from_another_name_is_refused(here, whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "epoch5.pt").write_bytes((whole / "last.pt").read_bytes())
+    run = here("--resume", tmp_path / "epoch5.pt", "--no-plots")
+    assert run.returncode == 1
+    assert "epoch5.pt: a training goes on in its folder, from the file last.pt" in run.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["epoch5.pt"]
 
 
 def test_a_damaged_last_is_refused(here, tmp_path: Path) -> None:

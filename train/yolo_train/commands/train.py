@@ -20,8 +20,9 @@ __all__ = ["add_arguments", "run"]
 
 _INSTALL = "pip install torch==2.13.0, then pip install 'yolo-edge[train]'"
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(TrainOptions)}
+_PROJECT, _NAME = Path("runs/train"), "exp"
 _CHANGEABLE = ("threads", "workers", "cache_mb")
-"""What a resumed training may be told anew: it changes the speed."""
+"""What a resumed training may be told anew: it changes the speed, and threads perhaps last digits."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -107,14 +108,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--project",
         metavar="DIR",
         type=Path,
-        default=Path("runs/train"),
-        help="where the folder of this training is made (default: %(default)s)",
+        help=f"where the folder of this training is made (default: {_PROJECT})",
     )
     outputs.add_argument(
         "--name",
         metavar="NAME",
-        default="exp",
-        help="its name; a number is added to one that is taken (default: %(default)s)",
+        help=f"its name; a number is added to one that is taken (default: {_NAME})",
     )
     outputs.add_argument(
         "--out", metavar="DIR", type=Path, help="the folder itself, instead of --project and --name"
@@ -147,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.resume is not None:
         changed = sorted(set(given) - set(_CHANGEABLE))
-        changed += [name for name in ("hyp", "out") if getattr(args, name) is not None]
+        changed += [name for name in ("hyp", "project", "name", "out") if getattr(args, name) is not None]
         if changed or args.settings:
             raise ValueError(
                 f"--resume goes on as the training began; it cannot change "
@@ -167,7 +166,7 @@ def run(args: argparse.Namespace) -> int:
     progress = Progress(quiet=args.quiet)
     if options is None:
         return resume(args.resume, given, progress, plots=plots)
-    place = (args.project, args.name, args.out)
+    place = (args.project or _PROJECT, args.name or _NAME, args.out)
     return begin(options, args.hyp, args.settings, place, progress, plots=plots)
 
 

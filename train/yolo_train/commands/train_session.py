@@ -12,6 +12,7 @@ from typing import Any
 from yolo_edge.progress import Progress
 from yolo_edge.table import format_table
 from yolo_train.datasets import open_training_dataset
+from yolo_train.errors import TrainingError
 from yolo_train.training.hyperparameters import Hyperparameters, read_hyperparameters
 from yolo_train.training.options import TrainOptions
 from yolo_train.training.run_folder import BEST, LAST, create_run_folder, find_last
@@ -47,6 +48,8 @@ def resume(folder: Path, given: Mapping[str, Any], progress: Progress, *, plots:
     """Goes on with an interrupted training."""
     last = find_last(folder)
     content = read_resume(last)
+    if last.name != LAST:
+        raise TrainingError(f"{last}: a training goes on in its folder, from the file {LAST} in it")
     kept = content["resume"]
     options = dataclasses.replace(TrainOptions.from_plain(kept["options"]), **given)
     hyperparameters = Hyperparameters.from_plain(kept["hyperparameters"])
