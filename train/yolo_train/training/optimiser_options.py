@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["OptimiserOptions"]
+__all__ = ["NOMINAL_BATCH", "OptimiserOptions"]
+
+#: Images that a step is usually made of; the hyper-parameters are meant for it.
+NOMINAL_BATCH = 64
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yolo_train.training.optimiser_options import NOMINAL_BATCH
+
 __all__ = ["OPTIMISERS", "PRECISIONS", "TrainOptions"]
 
 OPTIMISERS = ("sgd", "adamw")
@@ -31,7 +33,7 @@ class TrainOptions:
     epochs: int = 100
     batch: int = 16
     """Images at once."""
-    nominal_batch: int = 64
+    nominal_batch: int = NOMINAL_BATCH
     """Gradients are gathered until so many images have been seen, whatever ``batch`` is. With fewer an epoch
     has more steps, which short trainings profit from."""
     imgsz: int | None = None
