@@ -281,10 +281,14 @@ def test_charts_and_pictures(here, data: Path, tmp_path: Path) -> None:
         assert image.std() > 1, name
 
 
+#: As the help says.
+_ADAMW = ["--optimiser", "adamw", "--set", "lr0=0.001", "--set", "warmup_bias_lr=0"]
+
+
 @pytest.mark.parametrize(
     "words",
     [
-        pytest.param(["--optimiser", "adamw", "--set", "lr0=0.001", "--cos-lr"], id="adamw and cosine"),
+        pytest.param([*_ADAMW, "--cos-lr"], id="adamw and cosine"),
         pytest.param(["--rect"], id="rect"),
         pytest.param(["--multi-scale"], id="multi-scale"),
         pytest.param(["--image-weights", "--class-weights"], id="weights"),

@@ -72,7 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="side of the network's input (default: as the weights were trained, else 640)",
     )
-    _add(how, "--optimiser", choices=OPTIMISERS, help="sgd, or adamw with --set lr0=0.001")
+    _add(
+        how,
+        "--optimiser",
+        choices=OPTIMISERS,
+        help="sgd, or adamw with --set lr0=0.001 --set warmup_bias_lr=0",
+    )
     _add(how, "--cos-lr", action="store_true", help="the learning rate falls along a cosine, not a line")
     _add(how, "--patience", metavar="N", type=int, help="stop after N epochs without a better one; 0: never")
     _add(

@@ -39,7 +39,7 @@ class TrainOptions:
     imgsz: int | None = None
     """Side of the network's input in px; None is what the checkpoint was trained at, else 640."""
     optimiser: str = "sgd"
-    """``sgd`` with Nesterov momentum, or ``adamw``, which wants a smaller ``lr0`` (0.001)."""
+    """``sgd`` with Nesterov momentum, or ``adamw``, which wants ``lr0`` 0.001 and ``warmup_bias_lr`` 0."""
     cos_lr: bool = False
     """The learning rate falls along a cosine instead of a line."""
     patience: int = 100
