@@ -16,7 +16,7 @@ from yolo_edge.packages import require
 from yolo_edge.progress import Progress
 from yolo_train.training.options import OPTIMISERS, PRECISIONS, TrainOptions
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "run", "wait_briefly"]
 
 _INSTALL = "pip install torch==2.13.0, then pip install 'yolo-edge[train]'"
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(TrainOptions)}
@@ -162,9 +162,7 @@ def run(args: argparse.Namespace) -> int:
     options = None if args.resume is not None else _resolved(TrainOptions(**given))
     plots = not args.no_plots
     _require_packages(plots=plots)
-    # Threads of torch that wait for each other busily take five times as long where another program wants a
-    # CPU. Its OpenMP library reads this once, when it is loaded.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    wait_briefly()
     # Only now: torch takes seconds to import, and a wrong argument should not.
     from yolo_train.commands.train_session import begin, resume
 
@@ -173,6 +171,16 @@ def run(args: argparse.Namespace) -> int:
         return resume(args.resume, given, progress, plots=plots)
     place = (args.project or _PROJECT, args.name or _NAME, args.out)
     return begin(options, args.hyp, args.settings, place, progress, plots=plots)
+
+
+def wait_briefly() -> None:
+    """Lets threads of torch sleep soon when they wait for each other, unless the environment says otherwise.
+
+    Where another program wants a CPU, they would spin for nothing. GNU OpenMP has no call for it and reads
+    the environment when it is loaded, so this goes before torch is imported.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _resolved(options: TrainOptions) -> TrainOptions:
