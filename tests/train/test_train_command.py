@@ -165,11 +165,13 @@ def wait_for_epoch(folder: Path, epochs: int) -> None:
     ("how", "epochs"),
     [
         pytest.param(signal.SIGKILL, 2, id="killed"),
-        pytest.param(signal.SIGKILL, 0, id="killed in the first epoch"),
+        pytest.param(signal.SIGKILL, 0, id="killed in the first epoch", marks=pytest.mark.long),
         pytest.param(signal.SIGINT, 2, id="Ctrl-C"),
     ],
 )
-def test_resumed_equals_uninterrupted(whole: Path, data: Path, tmp_path: Path, how, epochs: int) -> None:
+def test_resumed_equals_uninterrupted(
+    here, whole: Path, data: Path, tmp_path: Path, how, epochs: int
+) -> None:
     folder = tmp_path / "run"
     process = start(data, *_SMALL, "--epochs", _EPOCHS, "--out", folder)
     if epochs:
@@ -185,7 +187,7 @@ def test_resumed_equals_uninterrupted(whole: Path, data: Path, tmp_path: Path, h
     read_checkpoint(folder / "last.pt")
     done = len(torch.load(folder / "last.pt", weights_only=True)["resume"]["history"])
     assert epochs <= done < _EPOCHS
-    run = yolo_train("--resume", folder, "--quiet", "--no-plots")
+    run = here("--resume", folder, "--quiet", "--no-plots")
     assert run.returncode == 0, run.stderr
     assert_same_training(whole, folder)
 
