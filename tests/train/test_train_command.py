@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from drawn_dataset import NAMES, write_dataset
 
 from yolo_export.checkpoint import read_checkpoint
 from yolo_train.cli import main
+from yolo_train.commands.train import wait_briefly
 from yolo_train.errors import TrainingError
 from yolo_train.loading import Batch
 from yolo_train.training.run_folder import create_run_folder
@@ -407,6 +409,20 @@ def test_matplotlib_is_missing(here, data: Path, monkeypatch: pytest.MonkeyPatch
     run = here(data, "--cfg", "v5lite-e")
     assert run.returncode == 1
     assert "needs the Python package matplotlib" in run.stderr and "--no-plots" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        pytest.param({}, "1000", id="nothing"),
+        pytest.param({"GOMP_SPINCOUNT": "7"}, "7", id="a count"),
+        pytest.param({"OMP_WAIT_POLICY": "active"}, None, id="a policy"),
+    ],
+)
+def test_how_threads_wait(monkeypatch: pytest.MonkeyPatch, given: dict[str, str], wanted: str | None) -> None:
+    monkeypatch.setattr(os, "environ", dict(given))
+    wait_briefly()
+    assert os.environ.get("GOMP_SPINCOUNT") == wanted
 
 
 def test_help_needs_no_torch() -> None:
