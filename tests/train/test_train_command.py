@@ -379,6 +379,13 @@ def test_what_cannot_be_resumed(here, whole: Path, tmp_path: Path, edit, text: s
     assert text in run.stderr and "Traceback" not in run.stderr
 
 
+def test_resuming_without_the_best_is_refused_at_once(here, whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes((whole / "last.pt").read_bytes())
+    run = here("--resume", tmp_path, "--no-plots")
+    assert run.returncode == 1
+    assert "best.pt: is missing" in run.stderr and f"--weights {tmp_path / 'last.pt'}" in run.stderr
+
+
 def test_resuming_from_another_name_is_refused(here, whole: Path, tmp_path: Path) -> None:
     (tmp_path / "epoch5.pt").write_bytes((whole / "last.pt").read_bytes())
     run = here("--resume", tmp_path / "epoch5.pt", "--no-plots")
