@@ -361,6 +361,13 @@ def test_refused(here, data: Path, tmp_path: Path, words: list[str], code: int, 
     assert not list(tmp_path.glob("runs/train/*"))
 
 
+def test_an_empty_folder_that_was_there_stays(here, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for out in ("mine", "new"):
+        assert here(data, *_CFG, "--imgsz", "50", "--out", out, "--no-plots").returncode == 2
+    assert [each.name for each in tmp_path.iterdir()] == ["mine"]
+
+
 @pytest.mark.parametrize(
     ("edit", "text"),
     [

@@ -36,12 +36,20 @@ def begin(
     dataset = open_training_dataset(options.data)
     for warning in dataset.warnings:
         progress.message(f"note: {warning}")
+    out = place[2]
+    was_there = out is not None and out.exists()
     folder = create_run_folder(*place)
-    return _finish(
-        folder,
-        progress,
-        lambda: train(dataset, options, hyperparameters, folder, progress=progress, plots=plots),
-    )
+    try:
+        return _finish(
+            folder,
+            progress,
+            lambda: train(dataset, options, hyperparameters, folder, progress=progress, plots=plots),
+        )
+    except (RuntimeError, ValueError, OSError):
+        if not was_there:
+            with suppress(OSError):  # anything in it is worth keeping
+                folder.rmdir()
+        raise
 
 
 def resume(folder: Path, given: Mapping[str, Any], progress: Progress, *, plots: bool) -> int:
@@ -66,10 +74,6 @@ def resume(folder: Path, given: Mapping[str, Any], progress: Progress, *, plots:
 def _finish(folder: Path, progress: Progress, work: Callable[[], Outcome]) -> int:
     try:
         outcome = work()
-    except (RuntimeError, ValueError, OSError):
-        with suppress(OSError):  # anything in it is worth keeping
-            folder.rmdir()
-        raise
     except KeyboardInterrupt:
         progress.clear()
         if (folder / LAST).exists():
