@@ -17,7 +17,6 @@ import argparse
 import collections
 import csv
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,8 @@ from pathlib import Path
 from typing import Any
 
 from pairs import describe_machine, timed_in_turn
+
+from yolo_train.commands.train import wait_briefly
 
 _CLASSES = 10
 
@@ -53,7 +54,7 @@ def main() -> None:
     for each in (overhead, transfer):
         each.add_argument("--out", type=Path)
     args = parser.parse_args()
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")  # as yolo-train does
+    wait_briefly()  # as yolo-train does, before torch is imported
     made = measure_overhead(args) if args.command == "overhead" else measure_transfer(args)
     report = {"machine": describe_machine("torch", "numpy"), **made}
     print(json.dumps(report, indent=1))
@@ -105,7 +106,7 @@ def measure_overhead(args: argparse.Namespace) -> dict[str, object]:
     trainer = Trainer(
         TrainingState(start.network, MovingAverage(start.network), optimiser),
         batches,
-        DetectionLoss(start.strides, start.anchors_px, len(dataset.names), LossOptions(), imgsz=args.imgsz),
+        loss,
         validator,
         Schedule(options, args.epochs + 1, len(batches), args.batch, False),
         precision="fp32",

@@ -79,6 +79,14 @@ def test_attention_is_that_of_torch(tmp_path: Path) -> None:
     check(read_checkpoint(path), heads_of(original))
 
 
+@pytest.mark.filterwarnings("error::torch.jit.TracerWarning", "ignore::DeprecationWarning")
+def test_tracing_attention_warns_of_nothing() -> None:
+    attention = Attention(8, 2).eval()
+    image = torch.rand(1, 8, 3, 4)
+    traced = torch.jit.trace(attention, (image, image, image))
+    assert torch.equal(traced(image, image, image), attention(image, image, image))
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -19,8 +20,11 @@ from drawn_dataset import NAMES, write_dataset
 
 from yolo_export.checkpoint import read_checkpoint
 from yolo_train.cli import main
+from yolo_train.commands.train import wait_briefly
 from yolo_train.errors import TrainingError
+from yolo_train.loading import Batch
 from yolo_train.training.run_folder import create_run_folder
+from yolo_train.training.trainer import Trainer
 
 _SMALL = [
     "--cfg",
@@ -163,11 +167,13 @@ def wait_for_epoch(folder: Path, epochs: int) -> None:
     ("how", "epochs"),
     [
         pytest.param(signal.SIGKILL, 2, id="killed"),
-        pytest.param(signal.SIGKILL, 0, id="killed in the first epoch"),
+        pytest.param(signal.SIGKILL, 0, id="killed in the first epoch", marks=pytest.mark.long),
         pytest.param(signal.SIGINT, 2, id="Ctrl-C"),
     ],
 )
-def test_resumed_equals_uninterrupted(whole: Path, data: Path, tmp_path: Path, how, epochs: int) -> None:
+def test_resumed_equals_uninterrupted(
+    here, whole: Path, data: Path, tmp_path: Path, how, epochs: int
+) -> None:
     folder = tmp_path / "run"
     process = start(data, *_SMALL, "--epochs", _EPOCHS, "--out", folder)
     if epochs:
@@ -183,7 +189,7 @@ def test_resumed_equals_uninterrupted(whole: Path, data: Path, tmp_path: Path, h
     read_checkpoint(folder / "last.pt")
     done = len(torch.load(folder / "last.pt", weights_only=True)["resume"]["history"])
     assert epochs <= done < _EPOCHS
-    run = yolo_train("--resume", folder, "--quiet", "--no-plots")
+    run = here("--resume", folder, "--quiet", "--no-plots")
     assert run.returncode == 0, run.stderr
     assert_same_training(whole, folder)
 
@@ -216,6 +222,26 @@ def test_the_loss_is_not_finite(here, whole: Path, data: Path, tmp_path: Path) -
     run = here(data, "--weights", "nan.pt", *words, "--out", "run")
     assert run.returncode == 1
     assert "the loss became nan in epoch 1, batch 1 of 2" in run.stderr and "Traceback" not in run.stderr
+
+
+def test_the_gradient_is_not_finite(here, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A finite loss in the last batch of an epoch, whose step would spoil every weight."""
+    backward, calls = Trainer._backward, []
+
+    def spoiled(trainer: Trainer, batch: Batch) -> torch.Tensor:
+        parts = backward(trainer, batch)
+        calls.append(parts)
+        if len(calls) == 4:
+            trainer._parameters[0].grad.fill_(math.inf)
+        return parts
+
+    monkeypatch.setattr(Trainer, "_backward", spoiled)
+    run = here(data, *_SMALL, "--epochs", 3, "--out", "run")
+    assert run.returncode == 1
+    assert "the gradient became inf in epoch 2, batch 2 of 2" in run.stderr and "Traceback" not in run.stderr
+    content = torch.load("run/last.pt", weights_only=True)
+    assert content["epoch"] == 0
+    assert all(tensor.isfinite().all() for tensor in content["weights"].values())
 
 
 def test_best_exports_with_nothing_else_given(whole: Path, tmp_path: Path) -> None:
@@ -259,10 +285,14 @@ def test_charts_and_pictures(here, data: Path, tmp_path: Path) -> None:
         assert image.std() > 1, name
 
 
+#: As the help says.
+_ADAMW = ["--optimiser", "adamw", "--set", "lr0=0.001", "--set", "warmup_bias_lr=0"]
+
+
 @pytest.mark.parametrize(
     "words",
     [
-        pytest.param(["--optimiser", "adamw", "--set", "lr0=0.001", "--cos-lr"], id="adamw and cosine"),
+        pytest.param([*_ADAMW, "--cos-lr"], id="adamw and cosine"),
         pytest.param(["--rect"], id="rect"),
         pytest.param(["--multi-scale"], id="multi-scale"),
         pytest.param(["--image-weights", "--class-weights"], id="weights"),
@@ -316,6 +346,9 @@ _CFG = ["--cfg", "v5lite-e"]
         pytest.param(
             ["--resume", "x", "--epochs", "9", "--set", "lr0=1"], 2, "cannot change epochs, set", id="changed"
         ),
+        pytest.param(
+            ["--resume", "x", "--project", "y", "--name", "z"], 2, "change project, name", id="another folder"
+        ),
         pytest.param(["DATA", "--precision", "fp8"], 2, "invalid choice", id="precision"),
     ],
 )
@@ -326,6 +359,13 @@ def test_refused(here, data: Path, tmp_path: Path, words: list[str], code: int, 
     assert text in run.stderr and "Traceback" not in run.stderr
     assert run.stdout == ""
     assert not list(tmp_path.glob("runs/train/*"))
+
+
+def test_an_empty_folder_that_was_there_stays(here, data: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for out in ("mine", "new"):
+        assert here(data, *_CFG, "--imgsz", "50", "--out", out, "--no-plots").returncode == 2
+    assert [each.name for each in tmp_path.iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize(
@@ -344,6 +384,21 @@ def test_what_cannot_be_resumed(here, whole: Path, tmp_path: Path, edit, text: s
     run = here("--resume", tmp_path, "--no-plots")
     assert run.returncode == 1
     assert text in run.stderr and "Traceback" not in run.stderr
+
+
+def test_resuming_without_the_best_is_refused_at_once(here, whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes((whole / "last.pt").read_bytes())
+    run = here("--resume", tmp_path, "--no-plots")
+    assert run.returncode == 1
+    assert "best.pt: is missing" in run.stderr and f"--weights {tmp_path / 'last.pt'}" in run.stderr
+
+
+def test_resuming_from_another_name_is_refused(here, whole: Path, tmp_path: Path) -> None:
+    (tmp_path / "epoch5.pt").write_bytes((whole / "last.pt").read_bytes())
+    run = here("--resume", tmp_path / "epoch5.pt", "--no-plots")
+    assert run.returncode == 1
+    assert "epoch5.pt: a training goes on in its folder, from the file last.pt" in run.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["epoch5.pt"]
 
 
 def test_a_damaged_last_is_refused(here, tmp_path: Path) -> None:
@@ -368,6 +423,20 @@ def test_matplotlib_is_missing(here, data: Path, monkeypatch: pytest.MonkeyPatch
     run = here(data, "--cfg", "v5lite-e")
     assert run.returncode == 1
     assert "needs the Python package matplotlib" in run.stderr and "--no-plots" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        pytest.param({}, "1000", id="nothing"),
+        pytest.param({"GOMP_SPINCOUNT": "7"}, "7", id="a count"),
+        pytest.param({"OMP_WAIT_POLICY": "active"}, None, id="a policy"),
+    ],
+)
+def test_how_threads_wait(monkeypatch: pytest.MonkeyPatch, given: dict[str, str], wanted: str | None) -> None:
+    monkeypatch.setattr(os, "environ", dict(given))
+    wait_briefly()
+    assert os.environ.get("GOMP_SPINCOUNT") == wanted
 
 
 def test_help_needs_no_torch() -> None:

@@ -59,7 +59,9 @@ class Attention(Block):
 
     def forward(self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
         """Map three (N, C, H, W) to (N, C, H, W); an image attends to its own pixels only."""
-        if query.shape[0] > 1:  # In training. One image at a time, so that one form computes everything.
+        # In training one image at a time, so that one form computes everything. What is exported sees one
+        # image, and a trace would warn of the question.
+        if not torch.jit.is_tracing() and query.shape[0] > 1:
             images = zip(*(torch.split(each, 1) for each in (query, key, value)))
             return torch.cat([self.forward(*image) for image in images])
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)

@@ -16,12 +16,13 @@ from yolo_edge.packages import require
 from yolo_edge.progress import Progress
 from yolo_train.training.options import OPTIMISERS, PRECISIONS, TrainOptions
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "run", "wait_briefly"]
 
 _INSTALL = "pip install torch==2.13.0, then pip install 'yolo-edge[train]'"
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(TrainOptions)}
+_PROJECT, _NAME = Path("runs/train"), "exp"
 _CHANGEABLE = ("threads", "workers", "cache_mb")
-"""What a resumed training may be told anew: it changes the speed."""
+"""What a resumed training may be told anew: it changes the speed, and threads perhaps last digits."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         help="side of the network's input (default: as the weights were trained, else 640)",
     )
-    _add(how, "--optimiser", choices=OPTIMISERS, help="sgd, or adamw with --set lr0=0.001")
+    _add(
+        how,
+        "--optimiser",
+        choices=OPTIMISERS,
+        help="sgd, or adamw with --set lr0=0.001 --set warmup_bias_lr=0",
+    )
     _add(how, "--cos-lr", action="store_true", help="the learning rate falls along a cosine, not a line")
     _add(how, "--patience", metavar="N", type=int, help="stop after N epochs without a better one; 0: never")
     _add(
@@ -107,14 +113,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--project",
         metavar="DIR",
         type=Path,
-        default=Path("runs/train"),
-        help="where the folder of this training is made (default: %(default)s)",
+        help=f"where the folder of this training is made (default: {_PROJECT})",
     )
     outputs.add_argument(
         "--name",
         metavar="NAME",
-        default="exp",
-        help="its name; a number is added to one that is taken (default: %(default)s)",
+        help=f"its name; a number is added to one that is taken (default: {_NAME})",
     )
     outputs.add_argument(
         "--out", metavar="DIR", type=Path, help="the folder itself, instead of --project and --name"
@@ -147,7 +151,7 @@ def run(args: argparse.Namespace) -> int:
     }
     if args.resume is not None:
         changed = sorted(set(given) - set(_CHANGEABLE))
-        changed += [name for name in ("hyp", "out") if getattr(args, name) is not None]
+        changed += [name for name in ("hyp", "project", "name", "out") if getattr(args, name) is not None]
         if changed or args.settings:
             raise ValueError(
                 f"--resume goes on as the training began; it cannot change "
@@ -158,17 +162,25 @@ def run(args: argparse.Namespace) -> int:
     options = None if args.resume is not None else _resolved(TrainOptions(**given))
     plots = not args.no_plots
     _require_packages(plots=plots)
-    # Threads of torch that wait for each other busily take five times as long where another program wants a
-    # CPU. Its OpenMP library reads this once, when it is loaded.
-    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+    wait_briefly()
     # Only now: torch takes seconds to import, and a wrong argument should not.
     from yolo_train.commands.train_session import begin, resume
 
     progress = Progress(quiet=args.quiet)
     if options is None:
         return resume(args.resume, given, progress, plots=plots)
-    place = (args.project, args.name, args.out)
+    place = (args.project or _PROJECT, args.name or _NAME, args.out)
     return begin(options, args.hyp, args.settings, place, progress, plots=plots)
+
+
+def wait_briefly() -> None:
+    """Lets threads of torch sleep soon when they wait for each other, unless the environment says otherwise.
+
+    Where another program wants a CPU, they would spin for nothing. GNU OpenMP has no call for it and reads
+    the environment when it is loaded, so this goes before torch is imported.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 def _resolved(options: TrainOptions) -> TrainOptions:

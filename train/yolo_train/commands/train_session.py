@@ -12,6 +12,7 @@ from typing import Any
 from yolo_edge.progress import Progress
 from yolo_edge.table import format_table
 from yolo_train.datasets import open_training_dataset
+from yolo_train.errors import TrainingError
 from yolo_train.training.hyperparameters import Hyperparameters, read_hyperparameters
 from yolo_train.training.options import TrainOptions
 from yolo_train.training.run_folder import BEST, LAST, create_run_folder, find_last
@@ -35,18 +36,28 @@ def begin(
     dataset = open_training_dataset(options.data)
     for warning in dataset.warnings:
         progress.message(f"note: {warning}")
+    out = place[2]
+    was_there = out is not None and out.exists()
     folder = create_run_folder(*place)
-    return _finish(
-        folder,
-        progress,
-        lambda: train(dataset, options, hyperparameters, folder, progress=progress, plots=plots),
-    )
+    try:
+        return _finish(
+            folder,
+            progress,
+            lambda: train(dataset, options, hyperparameters, folder, progress=progress, plots=plots),
+        )
+    except (RuntimeError, ValueError, OSError):
+        if not was_there:
+            with suppress(OSError):  # anything in it is worth keeping
+                folder.rmdir()
+        raise
 
 
 def resume(folder: Path, given: Mapping[str, Any], progress: Progress, *, plots: bool) -> int:
     """Goes on with an interrupted training."""
     last = find_last(folder)
     content = read_resume(last)
+    if last.name != LAST:
+        raise TrainingError(f"{last}: a training goes on in its folder, from the file {LAST} in it")
     kept = content["resume"]
     options = dataclasses.replace(TrainOptions.from_plain(kept["options"]), **given)
     hyperparameters = Hyperparameters.from_plain(kept["hyperparameters"])
@@ -63,10 +74,6 @@ def resume(folder: Path, given: Mapping[str, Any], progress: Progress, *, plots:
 def _finish(folder: Path, progress: Progress, work: Callable[[], Outcome]) -> int:
     try:
         outcome = work()
-    except (RuntimeError, ValueError, OSError):
-        with suppress(OSError):  # anything in it is worth keeping
-            folder.rmdir()
-        raise
     except KeyboardInterrupt:
         progress.clear()
         if (folder / LAST).exists():

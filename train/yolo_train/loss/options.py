@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from yolo_train.anchors.options import ANCHOR_THRESHOLD
+
 __all__ = ["LossOptions"]
 
 
@@ -26,7 +28,7 @@ class LossOptions:
     obj_pw: float = 1.0
     """Weight of cells with an object against those without."""
 
-    anchor_t: float = 4.0
+    anchor_t: float = ANCHOR_THRESHOLD
     """Largest ratio of an object's side to that of an anchor that is responsible for it."""
 
     fl_gamma: float = 0.0

@@ -35,14 +35,13 @@ class PredictionSheet:
     """
 
     def __init__(self, samples: Sequence[LabelledImage], names: Sequence[str]) -> None:
-        self._wanted = {sample.path for sample in samples[:_TILES]}
         self._order = {sample.path: place for place, sample in enumerate(samples[:_TILES])}
         self._names = names
         self._tiles: dict[int, tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]] = {}
 
     def add(self, sample: LabelledImage, found: Detections) -> None:
         """Gets every image of a validation; keeps those that are wanted."""
-        if sample.path not in self._wanted:
+        if sample.path not in self._order:
             return
         image = read_image(sample.path)
         height, width = image.shape[:2]

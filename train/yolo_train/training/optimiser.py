@@ -9,12 +9,10 @@ from operator import itemgetter
 import torch
 from torch import nn
 
-from yolo_train.training.optimiser_options import OptimiserOptions
+from yolo_train.training.optimiser_options import NOMINAL_BATCH, OptimiserOptions
 
-__all__ = ["NOMINAL_BATCH", "Schedule", "create_optimiser"]
+__all__ = ["Schedule", "create_optimiser"]
 
-#: Images that a step is usually made of; the hyper-parameters are meant for it.
-NOMINAL_BATCH = 64
 _LEAST_WARMUP_BATCHES = 100
 _BETA2 = 0.999
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["OptimiserOptions"]
+__all__ = ["NOMINAL_BATCH", "OptimiserOptions"]
+
+#: Images that a step is usually made of; the hyper-parameters are meant for it.
+NOMINAL_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class OptimiserOptions:
     """Epochs in which learning rate and momentum rise: at least 100 batches, at most half of the training."""
 
     warmup_momentum: float = 0.8
-    """Momentum at the start."""
+    """Momentum of SGD at the start; the betas of AdamW stay."""
 
     warmup_bias_lr: float = 0.1
-    """Learning rate of the biases at the start; it falls to ``lr0``, while the others rise from 0."""
+    """Learning rate of the biases at the start; it falls to ``lr0``, while the others rise from 0.
+    A step of AdamW is about as long as its rate, whatever the gradient: give it 0."""

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yolo_train.training.optimiser_options import NOMINAL_BATCH
+
 __all__ = ["OPTIMISERS", "PRECISIONS", "TrainOptions"]
 
 OPTIMISERS = ("sgd", "adamw")
@@ -31,13 +33,13 @@ class TrainOptions:
     epochs: int = 100
     batch: int = 16
     """Images at once."""
-    nominal_batch: int = 64
+    nominal_batch: int = NOMINAL_BATCH
     """Gradients are gathered until so many images have been seen, whatever ``batch`` is. With fewer an epoch
     has more steps, which short trainings profit from."""
     imgsz: int | None = None
     """Side of the network's input in px; None is what the checkpoint was trained at, else 640."""
     optimiser: str = "sgd"
-    """``sgd`` with Nesterov momentum, or ``adamw``, which wants a smaller ``lr0`` (0.001)."""
+    """``sgd`` with Nesterov momentum, or ``adamw``, which wants ``lr0`` 0.001 and ``warmup_bias_lr`` 0."""
     cos_lr: bool = False
     """The learning rate falls along a cosine instead of a line."""
     patience: int = 100

@@ -84,7 +84,8 @@ def train(
 
     Raises:
         ValueError: An option does not fit the network or the dataset.
-        TrainingError: The loss is not finite, a file cannot be written, or ``last.pt`` is of another dataset.
+        TrainingError: The loss or its gradient is not finite, a file cannot be written, or ``last.pt`` is of
+            another dataset.
         CheckpointError: The weights cannot be read.
         SourceError: An image cannot be read.
     """
@@ -189,6 +190,11 @@ class _Session:
     def run(self, *, plots: bool) -> Outcome:
         """Trains what is left, then validates the best."""
         options, state = self._options, self._state
+        if state.best is not None and not (self._folder / BEST).is_file():
+            raise TrainingError(
+                f"{self._folder / BEST}: is missing, and no later epoch may be better than that of epoch "
+                f"{state.best + 1}; put it back, or begin anew with --weights {self._folder / LAST}"
+            )
         batches = self._batches()
         validator = self._validator()
         loss = self._loss()

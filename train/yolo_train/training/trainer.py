@@ -104,7 +104,7 @@ class Trainer:
             on_batch: Gets the number of each batch and the batch, before it is trained on.
 
         Raises:
-            TrainingError: The loss is not finite.
+            TrainingError: The loss or its gradient is not finite.
             SourceError: An image cannot be read.
         """
         started = time.perf_counter()
@@ -154,18 +154,21 @@ class Trainer:
                     now = time.perf_counter()
                 wanted = self._schedule.apply(self.state.optimiser, epoch, index)
                 parts = self._backward(batch)
+                place = f"epoch {epoch + 1}, batch {index + 1} of {count}"
+                total = float(parts.sum())
+                if not math.isfinite(total):
+                    raise _not_finite("loss", total, place)
                 computed = time.perf_counter()
                 times.compute_s += computed - now
                 gathered += 1
                 if gathered >= wanted or index == count - 1:
-                    self._step()
+                    norm = self._step()
+                    if not math.isfinite(norm):
+                        raise _not_finite("gradient", norm, place)
                     gathered = 0
                     times.step_s += time.perf_counter() - computed
                 sums += parts * len(batch)
                 images += len(batch)
-                total = float(parts.sum())
-                if not math.isfinite(total):
-                    raise _not_finite(total, f"epoch {epoch + 1}, batch {index + 1} of {count}")
                 if self._log.due(len(batch)):
                     self._log.batch(epoch, index + 1, total)
                 mark = time.perf_counter()
@@ -183,16 +186,18 @@ class Trainer:
         (parts.total * len(batch)).backward()  # type: ignore[no-untyped-call]
         return torch.stack(list(parts)).detach()
 
-    def _step(self) -> None:
-        torch.nn.utils.clip_grad_norm_(self._parameters, _MAX_GRADIENT_NORM, foreach=True)
+    def _step(self) -> float:
+        """Moves the network and the average; returns the length that the gradient had."""
+        norm = torch.nn.utils.clip_grad_norm_(self._parameters, _MAX_GRADIENT_NORM, foreach=True)
         self.state.optimiser.step()
         self.state.optimiser.zero_grad(set_to_none=True)
         self.state.average.follow()
+        return float(norm)
 
 
-def _not_finite(loss: float, place: str) -> TrainingError:
+def _not_finite(what: str, value: float, place: str) -> TrainingError:
     return TrainingError(
-        f"the loss became {loss} in {place}: a smaller learning rate may help (--set lr0=0.001), and "
+        f"the {what} became {value} in {place}: a smaller learning rate may help (--set lr0=0.001), and "
         "`yolo-train check` shows labels that look wrong; last.pt holds the epoch before"
     )
 
