@@ -114,6 +114,12 @@ def test_faults_that_two_splits_share_count_once(tmp_path: Path) -> None:
         open_training_dataset(path)
 
 
+def test_every_split_without_an_object_is_named(tmp_path: Path) -> None:
+    path = write_training(tmp_path, train={"a": ""}, val={"v": ""})
+    with pytest.raises(DatasetError, match=r"2 faults; .*\n.*train: the labels of .*; val: the labels of "):
+        open_training_dataset(path)
+
+
 def test_rows_that_are_the_same_once_names_are_merged(tmp_path: Path) -> None:
     labels = {"a": "0 .5 .5 .5 .5\n1 .5 .5 .5 .5\n"}
     dataset = open_training_dataset(write_training(tmp_path, "[cat, cat]", train=labels, val=labels))
