@@ -13,12 +13,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from yolo_edge.errors import DatasetError
 from yolo_edge.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from yolo_edge.datasets.dataset import Dataset, open_dataset
-    from yolo_edge.errors import DatasetError
-from yolo_edge.datasets.labels import LabelledImage, Objects
+    from yolo_edge.datasets.labels import LabelledImage, Objects
 
 __all__ = ["Dataset", "DatasetError", "LabelledImage", "Objects", "open_dataset"]
 
@@ -26,7 +26,6 @@ __getattr__, __dir__ = lazy_names(
     __name__,
     {
         "Dataset": "dataset",
-        "DatasetError": "labels",
         "LabelledImage": "labels",
         "Objects": "labels",
         "open_dataset": "dataset",
