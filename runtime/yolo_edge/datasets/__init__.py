@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from yolo_edge.datasets.dataset import Dataset, open_dataset
     from yolo_edge.datasets.labels import LabelledImage, Objects
 
-__all__ = ["Dataset", "DatasetError", "LabelledImage", "Objects", "open_dataset"]
+__all__ = ["SPLITS", "Dataset", "DatasetError", "LabelledImage", "Objects", "open_dataset"]
+
+SPLITS = ("train", "val", "test")
+"""Names of the parts that a dataset may have."""
 
 __getattr__, __dir__ = lazy_names(
     __name__,
