@@ -245,7 +245,7 @@ def test_photographs_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="holds no images"):
         Photographs.of_folder(tmp_path)
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    with pytest.raises(SourceError, match=r"broken\.jpg: cannot be read as an image"):
+    with pytest.raises(SourceError, match=r"broken\.jpg: does not decode as an image"):
         Photographs.of_folder(tmp_path)
     with pytest.raises(ValueError, match="there are no photographs"):
         Photographs().cut(np.random.default_rng(0), (8, 8))
