@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from made_datasets import LABELS, NAMES, coco_content, write_coco, write_folder, write_image
+from programs import run_program
 
 from yolo_edge.datasets import Dataset, DatasetError, open_dataset
 from yolo_edge.errors import MissingExtraError
@@ -34,6 +35,11 @@ EXPECTED = [
     ("c", [], []),
     ("d", [], []),
 ]
+
+
+def test_importing_the_package_imports_no_numpy() -> None:
+    heavy = "[name for name in ('numpy', 'cv2', 'yaml') if name in sys.modules]"
+    assert run_program(f"import sys, yolo_edge.datasets as d; d.DatasetError; print({heavy})") == "[]\n"
 
 
 def test_a_folder(folder: Path) -> None:

@@ -54,6 +54,34 @@ def test_what_does_not_fit_is_read_about_once_an_epoch(many, monkeypatch):
         assert fresh - 8 <= len(read) - before <= fresh + 8
 
 
+def test_later_epochs_read_no_more_than_the_first(many, monkeypatch):
+    """What the end of an epoch took from its beginning leaves the memory to the next one."""
+    monkeypatch.setattr("yolo_train.loading.training_batches.MOSAIC_WINDOW", 8)
+    read, counts = count_reads(monkeypatch), []
+    batches = batches_of(many, cache_mb=0.6, augmentation=Augmentation(scale=0))
+    for epoch in range(4):
+        before = len(read)
+        list(batches.epoch(epoch))
+        counts.append(len(read) - before)
+    assert max(counts[1:]) <= counts[0], counts
+
+
+def test_a_new_order_makes_room(many):
+    one = 96 * 128 * 3 + image_cache._OVERHEAD_BYTES
+    cache = ImageCache(many, 128, limit_mb=2.1 * one / 1e6, passing=1)
+    assert cache.kept == 1
+    first = cache.read(1)
+    assert cache.read(1) is first and cache.read(2) is not cache.read(2)
+    cache.start_order()
+    assert cache.read(1) is first  # nothing else wanted its place
+    assert cache.read(2) is not cache.read(2)  # and it is wanted again
+    cache.start_order()
+    assert cache.read(2) is cache.read(2)
+    cache.release(2)
+    assert cache.read(1) is not first and cache.read(1) is cache.read(1)
+    assert cache.used_bytes == one
+
+
 @pytest.mark.parametrize("limit_mb", [0, 0.3, 1.0, 10])
 def test_the_cache_keeps_within_its_limit(many, limit_mb):
     batches = batches_of(many, cache_mb=limit_mb, workers=2)

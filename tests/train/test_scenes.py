@@ -195,6 +195,23 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{out} is there already; --force replaces it" in capsys.readouterr().err
     assert main([*words, "--force", "--seed", "5"]) == 0
     assert (out / "images/train/000000.jpg").read_bytes() != before
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["set"]
+
+
+def test_labels_are_the_scenes_boxes(tmp_path: Path) -> None:
+    data = write_scenes(tmp_path / "set", SceneOptions(train=6, val=0, seed=3, imgsz=96))
+    dataset = open_dataset(data, CLASS_NAMES, split="train")
+    for number, image in enumerate(dataset.images):
+        scene = draw_scene(3, 2 * number, TRAINING, side=96)
+        np.testing.assert_allclose(image.objects.boxes * 96, scene.boxes_xyxy, atol=1e-6)
+        assert np.array_equal(image.objects.class_id, scene.class_ids)
+    assert not (tmp_path / "set" / "images" / "val").exists() and dataset.object_count
+
+
+def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(SinkError, match="file: cannot be written: Not a directory"):
+        write_scenes(tmp_path / "file" / "set", SceneOptions(train=1, val=0, imgsz=64))
 
 
 def test_folders_of_others_are_never_replaced(tmp_path: Path) -> None:
@@ -228,7 +245,7 @@ def test_photographs_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="holds no images"):
         Photographs.of_folder(tmp_path)
     (tmp_path / "broken.jpg").write_bytes(b"no picture")
-    with pytest.raises(SourceError, match=r"broken\.jpg: cannot be read as an image"):
+    with pytest.raises(SourceError, match=r"broken\.jpg: does not decode as an image"):
         Photographs.of_folder(tmp_path)
     with pytest.raises(ValueError, match="there are no photographs"):
         Photographs().cut(np.random.default_rng(0), (8, 8))

@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from made_datasets import LABELS, write_folder, write_image, write_training
+from programs import run_program
 
 from yolo_edge.errors import DatasetError, MissingExtraError
 from yolo_train.datasets import TrainingDataset, open_training_dataset
@@ -16,6 +17,12 @@ VAL = {"v": "1 0.5 0.5 0.25 0.25\n"}
 
 def stems(dataset: TrainingDataset) -> tuple[list[str], list[str]]:
     return [image.path.stem for image in dataset.train], [image.path.stem for image in dataset.val]
+
+
+def test_importing_the_packages_imports_no_numpy() -> None:
+    packages = ", ".join(f"yolo_train.{name}" for name in ("anchors", "augment", "converters", "loading"))
+    heavy = "[name for name in ('numpy', 'cv2', 'torch') if name in sys.modules]"
+    assert run_program(f"import sys, yolo_train.datasets, {packages}; print({heavy})") == "[]\n"
 
 
 def test_a_dataset(tmp_path: Path) -> None:
@@ -111,6 +118,12 @@ def test_faults_that_two_splits_share_count_once(tmp_path: Path) -> None:
     path = write_training(tmp_path, train={"a": "0 .5 .5 .5 .5\n9 .5 .5 .5 .5\n"})
     path.write_text("train: images/train\nval: images/train\nnames: [cat, dog, bird]\n")
     with pytest.raises(DatasetError, match="1 fault; "):
+        open_training_dataset(path)
+
+
+def test_every_split_without_an_object_is_named(tmp_path: Path) -> None:
+    path = write_training(tmp_path, train={"a": ""}, val={"v": ""})
+    with pytest.raises(DatasetError, match=r"2 faults; .*\n.*train: the labels of .*; val: the labels of "):
         open_training_dataset(path)
 
 

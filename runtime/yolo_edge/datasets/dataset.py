@@ -13,7 +13,7 @@ import numpy as np
 
 from yolo_edge.datasets.coco_format import read_coco
 from yolo_edge.datasets.dataset_yaml import read_yaml
-from yolo_edge.datasets.labels import Findings, LabelledImage, Objects
+from yolo_edge.datasets.labels import Findings, LabelledImage
 from yolo_edge.datasets.yolo_format import DEFAULT_SPLIT, images_of_folder, read_labels
 from yolo_edge.errors import DatasetError
 from yolo_edge.options import ClassSelection, resolve_classes
@@ -155,15 +155,10 @@ def _repeated(names: Sequence[str]) -> list[str]:
 
 
 def _with_model_ids(image: LabelledImage, model_ids: Mapping[int, int]) -> LabelledImage:
-    objects = image.objects
-    kept = [i for i, class_id in enumerate(objects.class_id.tolist()) if class_id in model_ids]
-    mapped = [model_ids[objects.class_id.tolist()[i]] for i in kept]
-    return dataclasses.replace(
-        image,
-        objects=Objects(
-            np.array(mapped, np.int32), objects.boxes[kept], objects.crowd[kept], objects.area_px[kept]
-        ),
-    )
+    known = np.array([class_id in model_ids for class_id in image.objects.class_id.tolist()], np.bool_)
+    objects = image.objects.where(known)
+    mapped = np.array([model_ids[class_id] for class_id in objects.class_id.tolist()], np.int32)
+    return dataclasses.replace(image, objects=dataclasses.replace(objects, class_id=mapped))
 
 
 def _looked(kind: str, images: Sequence[LabelledImage]) -> str:

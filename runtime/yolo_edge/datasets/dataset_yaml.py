@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yolo_edge.datasets import SPLITS
 from yolo_edge.datasets.labels import Findings
 from yolo_edge.datasets.yolo_format import images_under
 from yolo_edge.errors import DatasetError
 from yolo_edge.packages import require
 from yolo_edge.sources import IMAGE_SUFFIXES
-
-SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True)

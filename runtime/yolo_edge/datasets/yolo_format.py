@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from yolo_edge.datasets import SPLITS
 from yolo_edge.datasets.labels import Findings, Label, LabelledImage, is_fraction, make_objects
 from yolo_edge.errors import DatasetError
 from yolo_edge.sources import IMAGE_SUFFIXES
 
 DEFAULT_SPLIT = "val"
-_SPLITS = ("train", "val", "test")
 FaultKind = Literal["unreadable", "malformed", "class", "range"]
 """A file that cannot be read; a row that is none, has an unknown class, or reaches outside 0..1."""
 
@@ -47,7 +47,7 @@ def images_of_folder(folder: Path, split: str | None) -> list[Path]:
         return found
     splits = sorted(entry.name for entry in images.iterdir() if entry.is_dir())
     chosen = split if split is not None else DEFAULT_SPLIT if DEFAULT_SPLIT in splits else None
-    if chosen is None and set(splits) & set(_SPLITS):
+    if chosen is None and set(splits) & set(SPLITS):
         raise DatasetError(f"{images}: has {', '.join(splits)}, but no {DEFAULT_SPLIT}; choose with --split")
     if chosen is not None:
         if chosen not in splits:

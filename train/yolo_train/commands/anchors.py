@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from yolo_edge.commands.json_output import add_json, check_writable, put_report
 from yolo_edge.options import DEFAULT_SIZE
 from yolo_train.anchors.options import ANCHOR_THRESHOLD, GENERATIONS
+from yolo_train.commands.check import shown_reading
 
 if TYPE_CHECKING:
     from yolo_train.anchors.recall import Sizes
@@ -66,7 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
-    from yolo_edge.progress import Progress
     from yolo_export.configs import load_config
     from yolo_train.anchors.evolution import evolve_anchors
     from yolo_train.anchors.fit import object_sizes
@@ -85,19 +85,9 @@ def run(args: argparse.Namespace) -> int:
     count = args.count if args.count is not None else sum(map(len, heads))
     if not count:
         raise ValueError(f"{name} lists no anchors in px; say with --count N how many to find")
-    progress = Progress(quiet=args.quiet)
-
-    def show(done: int, of: int) -> None:
-        if progress.due():
-            progress.status(f"{args.dataset}: {done} of {of} images read")
-
-    try:
-        dataset = open_training_dataset(args.dataset, progress=show)
-    finally:
-        progress.clear()
+    with shown_reading(args.dataset, quiet=args.quiet) as progress:
+        dataset = open_training_dataset(args.dataset, progress=progress)
     sizes = object_sizes(dataset.train, args.imgsz)
-    if not len(sizes):
-        raise ValueError(f"{args.dataset}: no objects are marked in its {len(dataset.train)} training images")
     found = evolve_anchors(
         sizes, count, threshold=args.anchor_t, generations=args.generations, seed=args.seed
     )

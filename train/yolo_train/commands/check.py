@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yolo_edge.commands.json_output import add_json, check_writable, put_report
+from yolo_edge.options import DEFAULT_SIZE
 
 if TYPE_CHECKING:
-    from yolo_train.datasets.scan import Scan
+    from yolo_train.datasets.scan import Scan, ScanProgress
 
 _SHOWN = 5
 
@@ -39,7 +42,7 @@ def add_scan(parser: argparse.ArgumentParser) -> None:
         "--imgsz",
         type=int,
         metavar="N",
-        default=640,
+        default=DEFAULT_SIZE,
         help="side of the network's input, in whose pixels boxes are measured (default: %(default)s)",
     )
     parser.add_argument(
@@ -68,20 +71,28 @@ def scan(args: argparse.Namespace) -> Scan:
     Raises:
         DatasetError: Not a dataset YAML.
     """
+    if args.imgsz < 1:
+        raise ValueError(f"--imgsz is {args.imgsz}; it must be a positive number of pixels")
+    with shown_reading(args.dataset, quiet=args.quiet) as progress:
+        from yolo_train.datasets.scan import scan_dataset
+
+        return scan_dataset(args.dataset, full=args.full, threads=args.threads, progress=progress)
+
+
+@contextmanager
+def shown_reading(dataset: Path, *, quiet: bool) -> Iterator[ScanProgress]:
+    """Shows how far the reading of a dataset is; what OpenCV says of damaged files is kept silent."""
     # OpenCV prints about damaged files on its own; the report says what matters.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "FATAL")
     from yolo_edge.progress import Progress
-    from yolo_train.datasets.scan import scan_dataset
 
-    if args.imgsz < 1:
-        raise ValueError(f"--imgsz is {args.imgsz}; it must be a positive number of pixels")
-    progress = Progress(quiet=args.quiet)
+    progress = Progress(quiet=quiet)
 
     def show(done: int, count: int) -> None:
         if progress.due():
-            progress.status(f"{args.dataset}: {done} of {count} images read")
+            progress.status(f"{dataset}: {done} of {count} images read")
 
     try:
-        return scan_dataset(args.dataset, full=args.full, threads=args.threads, progress=show)
+        yield show
     finally:
         progress.clear()

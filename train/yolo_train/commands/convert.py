@@ -9,9 +9,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from yolo_train.converters.base import LabelSource, converter_class, converter_names
+from yolo_edge.datasets import SPLITS
+from yolo_train.converters.base import (
+    IMAGE_MODES,
+    LabelSource,
+    converter_class,
+    converter_names,
+)
 
-_SPLITS = ("train", "val", "test")
 _EXAMPLES = """\
 examples:
   yolo-train convert {name} --train LABELS IMAGES --val LABELS IMAGES --out data    to YOLO's form
@@ -33,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             epilog=_EXAMPLES.format(name=name),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        for split in _SPLITS:
+        for split in SPLITS:
             command.add_argument(
                 f"--{split}",
                 nargs=2,
@@ -50,8 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         command.add_argument(
             "--images",
-            choices=("link", "copy"),
-            help="links to the images, or copies of them (default: link)",
+            choices=IMAGE_MODES,
+            help=f"links to the images, or copies of them (default: {IMAGE_MODES[0]})",
         )
         command.add_argument(
             "--names",
@@ -70,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
     from yolo_train.converters.conversion import convert_from_yolo, convert_to_yolo
 
     converter = converter_class(args.format).from_arguments(args)
-    sources = [LabelSource(split, *getattr(args, split)) for split in _SPLITS if getattr(args, split)]
+    sources = [LabelSource(split, *getattr(args, split)) for split in SPLITS if getattr(args, split)]
     progress = Progress(quiet=args.quiet)
     try:
         if args.from_yolo is not None:
@@ -86,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
                 sources,
                 args.out,
                 names=_names(args.names),
-                images=args.images or "link",
+                images=args.images or IMAGE_MODES[0],
                 skip_missing=args.skip_missing,
                 force=args.force,
                 steps=progress.status,
@@ -106,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _refuse_reading_flags(args: argparse.Namespace) -> None:
     """Raises ValueError for flags that would do nothing."""
-    given = [f"--{split}" for split in _SPLITS if getattr(args, split)]
+    given = [f"--{split}" for split in SPLITS if getattr(args, split)]
     given += [f"--{flag}" for flag in ("images", "names") if getattr(args, flag) is not None]
     given += ["--skip-missing"] if args.skip_missing else []
     if given:

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeVar, get_args
 
 if TYPE_CHECKING:
     from yolo_edge.datasets.labels import Findings, LabelledImage
@@ -18,6 +18,10 @@ PIXEL_DECIMALS = 8
 A YOLO row of seven decimals is exact with them: the edge of a box is half a width from its centre, which
 takes one more. A pixel coordinate of as many decimals comes back from a YOLO row.
 """
+
+ImageMode = Literal["link", "copy"]
+IMAGE_MODES: tuple[ImageMode, ...] = get_args(ImageMode)
+"""How images get into a converted dataset; the first is the default."""
 
 
 @dataclass(frozen=True)

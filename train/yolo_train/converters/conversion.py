@@ -17,14 +17,15 @@ from yolo_edge.datasets.labels import Findings, LabelledImage
 from yolo_edge.errors import DatasetError, SourceError
 from yolo_edge.sources import IMAGE_SUFFIXES
 from yolo_edge.staging import Staging
-from yolo_train.converters.base import Converter, LabelSource, ReadLabels, SplitToWrite
-from yolo_train.converters.yolo_writer import (
+from yolo_train.converters.base import (
     IMAGE_MODES,
+    Converter,
     ImageMode,
-    put_image,
-    write_label_file,
-    write_yaml,
+    LabelSource,
+    ReadLabels,
+    SplitToWrite,
 )
+from yolo_train.converters.yolo_writer import put_image, write_label_file, write_yaml
 from yolo_train.datasets.scan import ScannedSplit, scan_dataset
 
 RECORD = "conversion.json"
@@ -61,7 +62,7 @@ def convert_to_yolo(
     out: Path | str,
     *,
     names: Sequence[str] | None = None,
-    images: ImageMode = "link",
+    images: ImageMode = IMAGE_MODES[0],
     skip_missing: bool = False,
     force: bool = False,
     steps: Steps = lambda _: None,

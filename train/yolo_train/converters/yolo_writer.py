@@ -6,19 +6,16 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, get_args
 
 from yolo_edge.datasets.labels import Objects
 from yolo_edge.errors import DatasetError
+from yolo_train.converters.base import ImageMode
 
 DECIMALS = 12
 """A pixel coordinate of eight decimals comes back from so many, in images of up to 6,000 pixels a side.
 
 Zeros at the end are not written, so that a row of six decimals stays one.
 """
-
-ImageMode = Literal["link", "copy"]
-IMAGE_MODES: tuple[ImageMode, ...] = get_args(ImageMode)
 
 
 def label_rows(objects: Objects) -> str:

@@ -127,10 +127,11 @@ def scan_dataset(
     names, class_ids = _merge_names(described, problems)
     reader = _Reader(described.names, class_ids, problems, full=full, threads=threads, progress=progress)
     splits = reader.read({split: files for split, files in images.items() if files})
+    readable = not problems.fault_count
     for scanned in splits:
         _find_unused(scanned, names, problems)
         bare = not any(len(image.objects) for image in scanned.images)
-        if bare and scanned.name in required and not problems.fault_count:
+        if bare and scanned.name in required and readable:
             first = scanned.images[0].path
             text = f"the labels of {first} are looked for in {label_path(first)}"
             problems.add("no-objects", scanned.name, text)

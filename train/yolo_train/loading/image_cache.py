@@ -58,6 +58,7 @@ class ImageCache:
         self._kept = int(np.searchsorted(ends, room, side="right"))
         self._passing_room = self._limit - (int(ends[self._kept - 1]) if self._kept else 0)
         self._kept_used = self._passing_used = 0
+        self._left_over: set[int] = set()
 
     @property
     def kept(self) -> int:
@@ -77,6 +78,7 @@ class ImageCache:
         """
         with self._lock:
             image = self._images.get(index)
+            self._left_over.discard(index)
         if image is not None:
             return image
         image = self._decode(self._samples[index])
@@ -87,7 +89,10 @@ class ImageCache:
             if index < self._kept:
                 self._images[index] = image
                 self._kept_used += taken
-            elif self._passing_used + taken <= self._passing_room:
+                return image
+            while self._passing_used + taken > self._passing_room and self._left_over:
+                self._drop(self._left_over.pop())
+            if self._passing_used + taken <= self._passing_room:
                 self._images[index] = image
                 self._passing_used += taken
         return image
@@ -97,9 +102,18 @@ class ImageCache:
         if index < self._kept:
             return
         with self._lock:
-            image = self._images.pop(index, None)
-            if image is not None:
-                self._passing_used -= image.nbytes + _OVERHEAD_BYTES
+            self._left_over.discard(index)
+            self._drop(index)
+
+    def start_order(self) -> None:
+        """Says that samples come in a new order: what is here in passing makes room for them."""
+        with self._lock:
+            self._left_over = {index for index in self._images if index >= self._kept}
+
+    def _drop(self, index: int) -> None:
+        image = self._images.pop(index, None)
+        if image is not None:
+            self._passing_used -= image.nbytes + _OVERHEAD_BYTES
 
     def _decode(self, sample: LabelledImage) -> npt.NDArray[np.uint8]:
         size_hw = sample.known_size_hw

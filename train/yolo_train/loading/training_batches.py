@@ -125,6 +125,8 @@ class TrainingBatches:
     def _works(
         self, epoch: int, batches: list[npt.NDArray[np.int64]], mosaic: float
     ) -> Iterator[Work[_Targets, Batch]]:
+        # The end of the last order took images from its beginning, which nothing has released since.
+        self._cache.start_order()
         order = np.concatenate(batches)
         first = 0
         for number, indices in enumerate(batches):

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
-import shutil
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
+from yolo_edge.datasets import Objects
 from yolo_edge.errors import SinkError
 from yolo_edge.markers import CLASS_NAMES
 from yolo_edge.packages import require_cv2
 from yolo_edge.progress import Progress, duration
+from yolo_edge.staging import Staging
+from yolo_train.converters import write_label_file, write_yaml
 from yolo_train.scenes.photographs import Photographs
-from yolo_train.scenes.scene import draw_scene
+from yolo_train.scenes.scene import Scene, draw_scene
 from yolo_train.scenes.settings import SETTINGS
 
 cv2 = require_cv2("drawing scenes")
@@ -81,38 +84,43 @@ def write_scenes(
 
     Raises:
         ValueError: ``workers`` is below 1.
-        SinkError: The folder is there already (and, with ``force``, holds no scenes).
+        SinkError: The folder is there already (and, with ``force``, holds no scenes), or cannot be written.
         SourceError: The photographs cannot be read.
+        MissingExtraError: PyYAML is not installed.
     """
     if workers < 1:
         raise ValueError(f"workers is {workers}; it must be a whole number of at least 1")
     _check_place(folder, force)
     if photographs is not None:
         Photographs.of_folder(photographs)  # its errors, before anything is written
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    for split in ("train", "val"):
-        for kind in ("images", "labels"):
-            (temporary / kind / split).mkdir(parents=True)
-    try:
-        counts = _draw_all(temporary, options, photographs, workers, progress)
+    splits = [split for split in ("train", "val") if getattr(options, split)]
+    with Staging(
+        folder, kind="a folder of scenes", recognise=_may_be_replaced, error=SinkError, durable=False
+    ) as staging:
+        drawn = (
+            f"Drawn by yolo-train scenes, seed {options.seed}, setting {options.setting}; more in {RECORD}."
+        )
+        write_yaml(staging.folder / YAML, splits, CLASS_NAMES, drawn)
+        for split in splits:
+            (staging.folder / "images" / split).mkdir(parents=True)
+        counts = _draw_all(staging.folder, options, photographs, workers, progress)
         record = {**asdict(options), "photographs": photographs is not None, "codes": counts}
-        (temporary / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        (temporary / YAML).write_text(_yaml(options), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)  # recognised as ours above, or empty
-        temporary.replace(folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # moved away, or an error is on its way
+        (staging.folder / RECORD).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+        staging.move_into_place()
     return folder / YAML
 
 
+def _may_be_replaced(folder: Path) -> bool:
+    return folder.is_dir() and ((folder / RECORD).is_file() or not any(folder.iterdir()))
+
+
 def _check_place(folder: Path, force: bool) -> None:
-    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+    replaceable = _may_be_replaced(folder)
+    if not folder.exists() or (replaceable and not any(folder.iterdir())):
         return
-    ours = (folder / RECORD).is_file()
     if not force:
-        raise SinkError(f"{folder} is there already" + ("; --force replaces it" if ours else ""))
-    if not ours:
+        raise SinkError(f"{folder} is there already" + ("; --force replaces it" if replaceable else ""))
+    if not replaceable:
         raise SinkError(f"{folder} holds no {RECORD}, so it is not replaced: give another folder or move it")
 
 
@@ -192,25 +200,18 @@ def _draw_lot(lot: tuple[str, range]) -> list[int]:
         scene = draw_scene(
             options.seed, index, SETTINGS[options.setting], side=options.imgsz, photographs=work.photographs
         )
-        name = f"{number:06d}"
+        image = Path(f"{number:06d}.jpg")
         written, data = cv2.imencode(".jpg", scene.image, [cv2.IMWRITE_JPEG_QUALITY, scene.jpeg_quality])
         if not written:
             raise SinkError(f"scene {number} cannot be written as JPEG")
-        (work.folder / "images" / split / f"{name}.jpg").write_bytes(data.tobytes())
-        rows = []
-        for class_id, (left, top, right, bottom) in zip(scene.class_ids, scene.boxes_xyxy / options.imgsz):
+        (work.folder / "images" / split / image).write_bytes(data.tobytes())
+        for class_id in scene.class_ids:
             counts[class_id] += 1
-            center = (left + right) / 2, (top + bottom) / 2
-            rows.append(f"{class_id} {center[0]:.6f} {center[1]:.6f} {right - left:.6f} {bottom - top:.6f}\n")
-        (work.folder / "labels" / split / f"{name}.txt").write_text("".join(rows), encoding="utf-8")
+        write_label_file(work.folder, split, image, _objects(scene))
     return counts
 
 
-def _yaml(options: SceneOptions) -> str:
-    lines = [
-        f"# drawn by yolo-train scenes, seed {options.seed}, setting {options.setting}; more in {RECORD}"
-    ]
-    lines += [f"{split}: images/{split}" for split in ("train", "val") if getattr(options, split)]
-    lines.append("names:")
-    lines += [f"  {number}: {name}" for number, name in enumerate(CLASS_NAMES)]
-    return "\n".join(lines) + "\n"
+def _objects(scene: Scene) -> Objects:
+    count = len(scene.class_ids)
+    boxes = scene.boxes_xyxy / scene.image.shape[0]
+    return Objects(scene.class_ids, boxes, np.zeros(count, np.bool_), np.full(count, np.nan))

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.markers.flat_code import scale_modules
 from yolo_edge.packages import require_cv2
 from yolo_train.scenes.patterns import blank, cells, color, pattern, tiles, waves
 from yolo_train.scenes.photographs import Photographs
@@ -80,7 +81,7 @@ def chessboard(random: np.random.Generator, side: int) -> Picture:
     rows, columns = int(random.integers(2, 12)), int(random.integers(2, 12))
     step = max(3, side // max(rows, columns))
     odd = (np.add.outer(np.arange(rows), np.arange(columns)) % 2).astype(np.uint8)
-    board = odd.repeat(step, axis=0).repeat(step, axis=1)
+    board = scale_modules(odd, step)
     margin = int(random.integers(0, step + 1))
     board = np.pad(board, margin)
     return _painted(board, dark, light)
@@ -95,7 +96,7 @@ def noise_square(random: np.random.Generator, side: int) -> Picture:
         bits[:, 0] = bits[-1, :] = 1
         bits[0, :] = bits[:, -1] = np.arange(count) % 2
     step = max(1, side // count)
-    image = np.pad(bits, int(random.integers(0, 3))).repeat(step, axis=0).repeat(step, axis=1)
+    image = scale_modules(np.pad(bits, int(random.integers(0, 3))), step)
     return _painted(image, dark, light)
 
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from yolo_edge.errors import SourceError
 from yolo_edge.packages import require_cv2
 from yolo_edge.sources import IMAGE_SUFFIXES
+from yolo_edge.sources.images import read_image
 
 cv2 = require_cv2("drawing scenes")
 
@@ -105,9 +106,7 @@ def recolour(random: np.random.Generator, picture: Picture) -> Picture:
 
 
 def _read(path: Path) -> Picture:
-    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if picture is None:
-        raise SourceError(f"{path}: cannot be read as an image")
+    picture = read_image(path)
     scale = LONGEST_PX / max(picture.shape[:2])
     if scale < 1:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

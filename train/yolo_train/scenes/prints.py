@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.markers import FlatCode, random_barcode, random_fiducial, random_qr
+from yolo_edge.markers.flat_code import scale_modules
 from yolo_edge.packages import require_cv2
 from yolo_train.scenes.patterns import blank, color, pattern
 from yolo_train.scenes.photographs import Photographs
@@ -123,8 +124,7 @@ def _least_px(code: FlatCode, settings: SceneSettings, side: int) -> int:
 def enlarged(code: FlatCode, module_px: int) -> tuple[Picture, Extent]:
     """A code drawn at one pixel a module, at more of them."""
     left, top, right, bottom = (float(edge * module_px) for edge in code.extent)
-    image = code.image.repeat(module_px, axis=0).repeat(module_px, axis=1)
-    return image, (left, top, right, bottom)
+    return scale_modules(code.image, module_px), (left, top, right, bottom)
 
 
 def code_print(

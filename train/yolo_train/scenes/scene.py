@@ -14,7 +14,7 @@ from yolo_train.scenes import camera
 from yolo_train.scenes.lookalikes import lookalike
 from yolo_train.scenes.patterns import color, pattern
 from yolo_train.scenes.photographs import Photographs
-from yolo_train.scenes.placing import Placed, paste, posed
+from yolo_train.scenes.placing import paste, posed
 from yolo_train.scenes.prints import code_print
 from yolo_train.scenes.settings import MIN_VISIBLE, SceneSettings
 from yolo_train.scenes.surface import area
@@ -291,6 +291,3 @@ def code_mask(points: Points, side: int) -> Picture:
     fixed = np.round((points - 0.5) * 16).astype(np.int32)
     cv2.fillPoly(mask, [fixed], 255, cv2.LINE_8, 4)
     return mask
-
-
-__all__ = ["Placed", "Scene", "clip_polygon", "code_mask", "draw_scene"]

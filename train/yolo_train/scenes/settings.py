@@ -12,9 +12,9 @@ class SceneSettings:
     """Ranges that scenes are drawn from; lengths are fractions of the picture's side unless it is said."""
 
     name: str
-    """How the command line calls it; part of the seed, so that settings share no scene."""
+    """How the command line calls it."""
     number: int
-    """Its number in the seed."""
+    """Part of the seed, so that settings share no scene."""
     empty: float
     """Share of scenes without a code."""
     prints: tuple[float, ...]
@@ -23,7 +23,7 @@ class SceneSettings:
     """Longer side of a code as it is seen; drawn log-uniformly."""
     module_px: float
     """Least pixels of a QR code's module or a narrow bar in a picture of 416, so that it can be seen at all;
-    markers have twice as many."""
+    markers have 2.2 times as many."""
     tilt_deg: Range
     """Angle between the camera's axis and the print's normal."""
     steep: float
