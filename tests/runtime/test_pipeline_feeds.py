@@ -8,6 +8,7 @@ import time
 import pytest
 from pipeline_sources import TIMEOUT_S, FileSource, HangingSource, LiveSource, frame, wait_until
 
+from yolo_edge._core import CpuSet
 from yolo_edge.errors import SourceError
 from yolo_edge.pipeline import feeds as pipeline_feeds
 from yolo_edge.pipeline.feed import FILE_DEPTH, Fault, Taken
@@ -231,6 +232,38 @@ def test_the_end_comes_while_a_live_source_that_hangs_has_its_turn(monkeypatch: 
         assert not taker.is_alive()
     finally:
         source.released.set()
+
+
+def test_a_live_source_is_asked_again_while_another_one_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline_feeds, "ASK_TIMEOUT_S", 0.5)
+    live, hanging = LiveSource("cam"), HangingSource("hanging")
+    monkeypatch.setattr(hanging, "live", True, raising=False)
+    feeds = Feeds([live, hanging], workers=2)
+    feeds.start()
+    taken: list[Taken | None] = []
+    takers = [threading.Thread(target=lambda: taken.append(feeds.take(0)), daemon=True) for _ in range(2)]
+    try:
+        takers[0].start()
+        wait_until(lambda: feeds.all[0].asked)
+        takers[1].start()
+        assert hanging.hangs.wait(TIMEOUT_S)
+        # The first taker gets it while the second one waits for the source that hangs.
+        live.push(frame(0, "cam"))
+        takers[0].join(TIMEOUT_S)
+        live.push(frame(1, "cam"))
+        takers[1].join(10.0)
+        assert [each.item.index for each in taken if each is not None] == [0, 1]
+    finally:
+        hanging.released.set()
+        feeds.stop()
+
+
+def test_a_reader_that_cannot_have_its_cpus_ends_the_run() -> None:
+    feeds = Feeds([FileSource("file", 1)], cpus=CpuSet("900"))
+    feeds.start()
+    (taken,) = _all(feeds)
+    assert isinstance(taken.item, Fault)
+    assert "900" in str(taken.item.error)
 
 
 def test_sources_of_the_same_name_are_told_apart() -> None:

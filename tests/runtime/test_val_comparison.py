@@ -167,6 +167,16 @@ def test_combinations(
     assert [f"{item.engine} {item.precision}" for item in chosen] == expected
 
 
+def test_all_precisions_of_an_engine_with_int8_weights_alone(tiny_bundle: Path) -> None:
+    bundle = load_bundle(tiny_bundle)
+    (target,) = (target for target in bundle.targets if target.engine == "onnxruntime")
+    only = dataclasses.replace(
+        bundle, targets=(dataclasses.replace(target, weights="int8", compute=("int8",)),)
+    )
+    chosen = configurations([only], ["onnxruntime"], ["all"])
+    assert [f"{item.engine} {item.precision}" for item in chosen] == ["onnxruntime int8"]
+
+
 def test_all_precisions_compare_weights_in_the_same_arithmetic(tiny_bundle: Path) -> None:
     bundle = load_bundle(tiny_bundle)
     (ncnn,) = (target for target in bundle.targets if target.engine == "ncnn")

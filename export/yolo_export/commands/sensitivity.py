@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yolo_edge.commands.import_arguments import add_import_facts, given_import_facts, import_options
-from yolo_edge.packages import require
+from yolo_edge.packages import require, require_matplotlib
 from yolo_export.commands.calibration_arguments import add_calibration, calibration_options
 from yolo_export.gate_options import DEFAULT_LIMIT_S
 
@@ -90,13 +90,12 @@ def run(args: argparse.Namespace, steps: Steps) -> int:
     require("torch", "yolo-export", "pip install torch==2.13.0, then pip install 'yolo-edge[export]'")
     from yolo_export.opening import choose_size, draw_calibration, open_source
     from yolo_export.quantize import draw_sensitivity, layer_noise, sensitivity_rows, sensitivity_table
-    from yolo_export.quantize.sensitivity_report import require_plotting
     from yolo_export.targets import Quantization, create_target
     from yolo_export.trial import Trial
     from yolo_export.yardstick import open_yardstick
 
     if args.chart is not None:
-        require_plotting()  # here, not after minutes of measuring
+        require_matplotlib("--chart")  # here, not after minutes of measuring
     given = given_import_facts(args)
     foreign = args.checkpoint.suffix.lower() == ".onnx"
     if given and not foreign:

@@ -55,14 +55,16 @@ def weight_scales(
         graph: ``GraphProto``.
         ranges: Of the maps.
     """
-    scales: dict[str, npt.NDArray[np.float32]] = {}
+    largest: dict[str, Floats] = {}
     for node, weight, bias in _convolutions(onnx, graph):
         steps = weight_steps(weight)
         span = ranges[node.input[0]].high - ranges[node.input[0]].low
         if span > 0:
             steps = np.maximum(steps, np.abs(bias) / (span / 255 * _LARGEST_BIAS))
-        scales[node.input[1]] = np.where(steps > 0, steps, 1.0).astype(np.float32)
-    return scales
+        # Several convolutions may share weights, with a bias each.
+        steps = np.maximum(steps, largest.get(node.input[1], 0.0))
+        largest[node.input[1]] = steps
+    return {name: np.where(steps > 0, steps, 1.0).astype(np.float32) for name, steps in largest.items()}
 
 
 def correct_biases(
@@ -96,7 +98,7 @@ def correct_biases(
         # A group of output channels reads as many input channels as the weights have.
         groups = len(means) // lost.shape[1]
         shift = np.einsum("goi,gi->go", lost.reshape(groups, -1, lost.shape[1]), means.reshape(groups, -1))
-        name = f"{node.input[1]}/corrected"
+        name = f"{node.output[0]}/corrected"
         added.append(onnx.numpy_helper.from_array((bias + shift.reshape(-1)).astype(np.float32), name))
         del node.input[2:]
         node.input.append(name)

@@ -201,10 +201,7 @@ def range_of(
     Raises:
         ValueError: The method is unknown.
     """
-    if method not in METHODS:
-        raise ValueError(
-            f"unknown calibration method {method!r}; known methods: {', '.join(sorted(METHODS))}"
-        )
+    check_method(method)
     low, high = METHODS[method](distribution, activation)
     return min(low, 0.0), max(high, 0.0)
 

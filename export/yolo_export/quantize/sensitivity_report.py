@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from yolo_edge.packages import require
+from yolo_edge.packages import require_matplotlib
 from yolo_export.quantize.sensitivity import LayerNoise
 
-__all__ = ["draw_sensitivity", "require_plotting", "sensitivity_rows", "sensitivity_table"]
+__all__ = ["draw_sensitivity", "sensitivity_rows", "sensitivity_table"]
 
 _BAR = "tab:blue"
 _WIDTHS = {False: 8.0, True: 11.0}
@@ -48,15 +48,6 @@ def sensitivity_table(rows: Sequence[LayerNoise]) -> str:
     return "\n".join(lines)
 
 
-def require_plotting() -> None:
-    """Ask for what `draw_sensitivity` needs.
-
-    Raises:
-        MissingExtraError: matplotlib is not installed.
-    """
-    require("matplotlib", "the chart of layers", "pip install 'yolo-edge[plot]'")
-
-
 def draw_sensitivity(rows: Sequence[LayerNoise], path: Path) -> None:
     """Write the report as a chart, PNG, one bar for each layer in the order of the graph.
 
@@ -66,7 +57,7 @@ def draw_sensitivity(rows: Sequence[LayerNoise], path: Path) -> None:
     """
     if not rows:
         raise ValueError("there are no layers to draw")
-    require_plotting()
+    require_matplotlib("the chart of layers")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

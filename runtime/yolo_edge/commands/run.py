@@ -124,7 +124,7 @@ def execute(args: argparse.Namespace) -> int:
                 )
                 bundle = open_model(chosen_model(args.model, quiet=args.quiet), args, progress)
                 resolve_classes(options.classes, bundle.names)
-                workers = args.workers
+                given = {"workers": args.workers, "threads": args.threads}
                 live = any(map(is_live, args.sources))
                 use_tuning(args, bundle, progress, "latency" if live else "throughput")
                 plan = plan_cpus(**cpu_arguments(args))
@@ -132,7 +132,7 @@ def execute(args: argparse.Namespace) -> int:
                 opened = stack.enter_context(ExitStack())
                 for source in sources:
                     opened.callback(source.close)
-                plans = plan_engines(args, bundle, plan, sources, workers)
+                plans = plan_engines(args, bundle, plan, sources, **given)
                 detectors = load_engines(args, bundle, plans, stack)
             _open_sinks(args, stack, plan, sources, sinks)
             if not args.quiet:

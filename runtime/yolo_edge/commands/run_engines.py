@@ -21,7 +21,13 @@ MANY_FRAMES = 100
 
 
 def plan_engines(
-    args: argparse.Namespace, bundle: Bundle, plan: CpuPlan, sources: Sequence[Source], said: int | None
+    args: argparse.Namespace,
+    bundle: Bundle,
+    plan: CpuPlan,
+    sources: Sequence[Source],
+    *,
+    workers: int | None,
+    threads: int | None,
 ) -> list[CpuPlan]:
     """A plan for each engine.
 
@@ -30,19 +36,23 @@ def plan_engines(
         bundle: What will run.
         plan: The CPUs of all engines.
         sources: What will be looked at.
-        said: The engines that the user asked for; None leaves it open.
+        workers: The engines that the user asked for; None leaves it open.
+        threads: The threads of each that the user asked for; None leaves it open.
 
     Raises:
         ValueError: More engines than CPUs.
     """
-    from yolo_edge.cpu_plan import plan_workers
+    from yolo_edge.cpu_plan import plan_cpus, plan_workers
 
     few = _has_few_frames(sources, args.max_frames)
     nothing_chosen = args.workers is None and all(value is None for value in cpu_arguments(args).values())
     if nothing_chosen and not few and not any(source.live for source in sources):
         return plan_workers(plan, _workers_for_files(args, bundle, plan))
     plans = plan_workers(plan, 1 if args.workers is None else args.workers, args.threads)
-    return plans[:1] if few and said is None else plans
+    if few and workers is None and len(plans) > 1:
+        # Tuned for several engines; one alone has the CPUs of all of them.
+        return [plan_cpus(threads, affinity=plan.engine_cpus, topology=plan.topology)]
+    return plans
 
 
 def load_engines(

@@ -70,9 +70,13 @@ class Feed:
         """Whether something may be taken now."""
         return bool(self.waiting) and self._in_window()
 
+    def may_be_asked(self) -> bool:
+        """Whether a live source could yield a frame that nobody has asked for yet."""
+        return self.source.live and not self.asked and not self.ended and self._in_window()
+
     def ask(self) -> bool:
         """Lets a live source yield the frame that it has now; False when that is not to be waited for."""
-        if not self.source.live or self.asked or self.ended or not self._in_window():
+        if not self.may_be_asked():
             return False
         self.asked = True
         self.room.notify()
@@ -91,15 +95,15 @@ class Feed:
 
     def _work(self) -> None:
         """The thread: reads until the end, the first error, or the end of the run."""
-        if self._cpus is not None:
-            bind_current_thread(self._cpus)
         try:
+            if self._cpus is not None:
+                bind_current_thread(self._cpus)
             with self.source:
                 self._read()
         except SourceError as error:
             # One source's fault: the others go on.
             self._put(FailedFrame(self.label, self.taken, time.time(), str(error)))
-        except BaseException as error:  # of the program's own images: the run raises it
+        except BaseException as error:  # such as of the program's own images: the run raises it
             self._put(Fault(error))
         finally:
             self._feeds.end(self)

@@ -85,8 +85,9 @@ class Feeds:
                     return taken
                 if held or not self._active:
                     break
-                # While a live source had its turn the lock was free: something may have come, or the end.
-                if not self.stopped and not any(feed.has_turn() for feed in self._active):
+                # While a live source had its turn the lock was free: something may have come, others may have
+                # taken it, so that nobody asks for the next frame, or the end may have come.
+                if not self.stopped and not any(f.has_turn() or f.may_be_asked() for f in self._active):
                     self.arrived.wait()
             return None
 

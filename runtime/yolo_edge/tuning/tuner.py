@@ -12,7 +12,7 @@ from pathlib import Path
 
 from yolo_edge import _core
 from yolo_edge.bundle import Bundle
-from yolo_edge.errors import EngineError, MissingExtraError
+from yolo_edge.errors import BundleError, EngineError, MissingExtraError
 from yolo_edge.progress import Progress, duration
 from yolo_edge.tuning.candidates import (
     Candidate,
@@ -87,6 +87,7 @@ class Tuner:
     Raises:
         ValueError: An engine that is not known.
         MissingExtraError: No engine of the bundle's targets is installed.
+        BundleError: Those that are have only int8 weights in it.
     """
 
     def __init__(
@@ -110,13 +111,20 @@ class Tuner:
         self._rows: dict[Candidate, Row] = {}
         self._energy = options.objective == "efficiency" and EnergyMeter(network.root).available
         topology = _core.CpuTopology.read(network.root)
+        installed = runtimes_of(bundle, options.engines)
         self._space = Space(
-            runtimes=without_int8(runtimes_of(bundle, options.engines)),
+            runtimes=without_int8(installed),
             cpus=cpu_choices(topology, network.root, leave_one=options.objective == "throughput"),
             quota_cpus=topology.quota_cpus,
             workers=options.objective == "throughput",
             frugal=options.objective == "efficiency",
         )
+        if installed and not self._space.runtimes:
+            engines = ", ".join(dict.fromkeys(runtime.engine for runtime in installed))
+            raise BundleError(
+                f"no engine to measure: {bundle.title} has only int8 weights for {engines}, "
+                "which tune never chooses"
+            )
         if not self._space.runtimes:
             held = sorted({target.engine for target in bundle.targets})
             raise MissingExtraError(

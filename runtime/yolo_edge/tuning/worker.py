@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.bundle import load_bundle
-from yolo_edge.check import MIN_BOX_AGREEMENT, CheckResult, check_bundle
+from yolo_edge.check import CheckResult, check_bundle
 from yolo_edge.cpu_plan import plan_cpus
 from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
@@ -185,7 +185,7 @@ def failed_part(result: CheckResult) -> str:
         faults.append("the letterbox differs")
     if result.max_head_error > result.head_tolerance:
         faults.append(f"heads differ by {result.max_head_error:.1e} (limit {result.head_tolerance:.0e})")
-    if result.box_agreement < MIN_BOX_AGREEMENT:
+    if result.box_agreement < result.min_box_agreement:
         faults.append(f"{result.box_agreement:.1%} of {result.boxes} boxes agree")
     return "check failed: " + ", ".join(faults)
 

@@ -177,10 +177,12 @@ def _precisions(bundle: Bundle, engine: str) -> list[Configuration]:
 
     ``auto`` where the engine cannot run, which says why.
     """
-    try:
-        name = select_target(bundle, engine).engine
-    except (BundleError, MissingExtraError):
-        return [Configuration(bundle, engine, "auto")]
+    name = engine
+    if engine == "auto":
+        try:
+            name = select_target(bundle, engine).engine
+        except (BundleError, MissingExtraError):
+            return [Configuration(bundle, engine, "auto")]
     found = []
     for precision in PRECISIONS:
         if precision not in engine_class(name).compute_modes:

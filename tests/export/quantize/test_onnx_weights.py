@@ -84,3 +84,17 @@ def test_layers_in_float_keep_their_bias():
     ranges = {"x": MapRange(0.0, 1.0, np.ones(2))}
     correct_biases(onnx, graph, ranges, weight_scales(onnx, graph, ranges), {"conv"})
     assert list(graph.node[0].input) == ["x", "w", "b"]
+
+
+def test_convolutions_that_share_weights():
+    graph = convolution(np.ones((2, 2, 1, 1)) / 3, np.array([0.0, 1e9]), 1)
+    second = onnx.helper.make_node("Conv", ["x", "w"], ["z"], name="second")
+    graph.node.append(second)
+    ranges = {"x": MapRange(0.0, 1.0, np.ones(2))}
+    scales = weight_scales(onnx, graph, ranges)
+    assert scales["w"][1] > 100 * scales["w"][0], "the bias of the first still fits"
+    correct_biases(onnx, graph, ranges, scales, set())
+    biases = [node.input[2] for node in graph.node]
+    constants = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+    assert len(constants) == len(graph.initializer)
+    assert [constants[name][1] > 1e8 for name in biases] == [True, False]

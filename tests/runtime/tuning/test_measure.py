@@ -17,6 +17,7 @@ from profiles import damage_golden
 
 from yolo_edge import EngineError, load_bundle
 from yolo_edge._core import CpuTopology
+from yolo_edge.check import check_bundle
 from yolo_edge.tuning.candidates import Candidate
 from yolo_edge.tuning.measure import (
     Block,
@@ -26,6 +27,7 @@ from yolo_edge.tuning.measure import (
     network_of,
     warm_up,
 )
+from yolo_edge.tuning.worker import failed_part
 
 CPUS = str(CpuTopology.read().allowed)
 PLAIN = Candidate("onnxruntime", False, "fp32", 1, CPUS)
@@ -208,3 +210,11 @@ def test_warm_up(times: list[float], limit_s: float, blocks: int, frame_ms: floa
 )
 def test_frames_of_a_block(frame_ms: float, frames: int) -> None:
     assert frames_of_a_block(frame_ms, 0.3) == frames
+
+
+def test_the_reason_names_only_what_failed(tiny_bundle: Path) -> None:
+    """Of half-precision weights fewer boxes have to agree than of float32's."""
+    passed = check_bundle(load_bundle(tiny_bundle), "onnxruntime", threads=1)
+    half = dataclasses.replace(passed, weights="fp16", box_agreement=0.93, min_box_agreement=0.9)
+    assert "boxes agree" not in failed_part(dataclasses.replace(half, max_head_error=9.0))
+    assert "89.0% of " in failed_part(dataclasses.replace(half, box_agreement=0.89))

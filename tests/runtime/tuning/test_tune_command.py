@@ -18,6 +18,7 @@ from yolo_edge.tuning.candidates import Candidate
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
 CPUS = str(_core.CpuTopology.read().allowed)
+ALL = _core.CpuTopology.read().default_threads(_core.CpuSet(CPUS))
 FIRST = str(next(iter(_core.CpuTopology.read().allowed)))
 
 
@@ -84,17 +85,24 @@ def test_no_flag_is_overruled(
 
 
 @pytest.mark.parametrize(
-    ("flags", "engines"),
+    ("flags", "engines", "threads"),
     [
-        pytest.param([], 2, id="nothing fixed"),
-        pytest.param(["--max-frames", 3], 1, id="few frames"),
-        pytest.param(["--max-frames", 3, "--workers", 2], 2, id="few frames, two asked for"),
-        pytest.param(["--workers", 1], 1, id="one"),
-        pytest.param(["--workers", 2], 2, id="two"),
+        pytest.param([], 2, 1, id="nothing fixed"),
+        pytest.param(["--max-frames", 3], 1, ALL, id="few frames"),
+        pytest.param(["--max-frames", 3, "--threads", 1], 1, 1, id="few frames, one thread asked for"),
+        pytest.param(["--max-frames", 3, "--workers", 2], 2, 1, id="few frames, two asked for"),
+        pytest.param(["--workers", 1], 1, 1, id="one"),
+        pytest.param(["--workers", 2], 2, 1, id="two"),
     ],
 )
 def test_several_workers(
-    yolo_edge: Command, tiny_bundle: Path, scenes: Path, tmp_path: Path, flags: list[object], engines: int
+    yolo_edge: Command,
+    tiny_bundle: Path,
+    scenes: Path,
+    tmp_path: Path,
+    flags: list[object],
+    engines: int,
+    threads: int,
 ) -> None:
     images = [scenes / "a.png"] * 120
     rows = [Candidate("ncnn", False, "bf16", 1, CPUS, workers=2), Candidate("ncnn", False, "bf16", 1, CPUS)]
@@ -103,7 +111,7 @@ def test_several_workers(
     done = yolo_edge("run", "--model", tiny_bundle, *images, *flags, YOLO_EDGE_PROFILES=str(tmp_path))
     assert done.returncode == 0, done.stderr
     assert ", tuned for throughput on 2026-11-25" in done.stderr
-    assert done.stderr.count(" engine ncnn bf16, 1 threads on CPUs ") == engines
+    assert done.stderr.count(f" engine ncnn bf16, {threads} threads on CPUs ") == engines
 
 
 def test_a_damaged_profile_is_a_warning(

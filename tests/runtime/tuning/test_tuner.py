@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shutil
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from profiles import damage_golden
 
-from yolo_edge import EngineError, MissingExtraError, load_bundle
+from yolo_edge import BundleError, EngineError, MissingExtraError, load_bundle
 from yolo_edge.tuning import TuneOptions, Tuner
 from yolo_edge.tuning.measure import network_of
 
@@ -75,6 +76,14 @@ def test_an_engine_that_the_bundle_lacks(tiny_bundle: Path, tmp_path: Path) -> N
     bundle = load_bundle(copy)
     with pytest.raises(MissingExtraError, match=r"no engine to measure: .* has targets for onnxruntime, "):
         Tuner(bundle, network_of(bundle), TuneOptions(engines=["ncnn"]))
+
+
+def test_int8_weights_alone(tiny_bundle: Path) -> None:
+    bundle = load_bundle(tiny_bundle)
+    targets = [dataclasses.replace(each, weights="int8", compute=("int8",)) for each in bundle.targets]
+    only = dataclasses.replace(bundle, targets=tuple(targets))
+    with pytest.raises(BundleError, match="has only int8 weights for onnxruntime, which tune never chooses"):
+        Tuner(only, network_of(only), TuneOptions(engines=["onnxruntime"]))
 
 
 @pytest.mark.parametrize(
