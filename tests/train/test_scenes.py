@@ -16,7 +16,16 @@ from yolo_edge.datasets import open_dataset
 from yolo_edge.errors import SinkError, SourceError
 from yolo_edge.markers import CLASS_NAMES, dictionary_names
 from yolo_train.cli import main
-from yolo_train.scenes import HARDER, TRAINING, Photographs, Scene, SceneSettings, draw_scene
+from yolo_train.scenes import (
+    CLUTTER,
+    HARDER,
+    SETTINGS,
+    TRAINING,
+    Photographs,
+    Scene,
+    SceneSettings,
+    draw_scene,
+)
 from yolo_train.scenes.dataset import SceneOptions, write_scenes
 from yolo_train.scenes.placing import paste, posed
 from yolo_train.scenes.prints import Print
@@ -34,10 +43,10 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("settings", [TRAINING, HARDER], ids=["training", "harder"])
+@pytest.mark.parametrize("settings", [TRAINING, CLUTTER, HARDER], ids=["training", "clutter", "harder"])
 def test_boxes_are_those_of_what_is_visible(settings: SceneSettings) -> None:
     """Each box once more, from the pixels of the code that are in the picture and not hidden."""
-    settings = dataclasses.replace(settings, occluded=0.6, cut=0.6)
+    settings = dataclasses.replace(settings, empty=min(settings.empty, 0.2), occluded=0.6, cut=0.6)
     occluded = cut = count = 0
     for index in range(60):
         scene = draw_scene(11, index, settings)
@@ -121,13 +130,13 @@ def test_same_arguments_same_scene(photographs: Path) -> None:
 
 def test_settings_differ() -> None:
     """The harder one is darker, smaller and more often curled, and never has a training scene's seed."""
-    assert TRAINING.number != HARDER.number
+    assert len({settings.number for settings in SETTINGS.values()}) == len(SETTINGS)
     drawn = {
         settings.name: [draw_scene(3, index, settings) for index in range(60)]
-        for settings in (TRAINING, HARDER)
+        for settings in (TRAINING, CLUTTER, HARDER)
     }
     empty = {name: sum(len(scene.class_ids) == 0 for scene in scenes) for name, scenes in drawn.items()}
-    assert 4 <= empty["training"] <= 22
+    assert 4 <= empty["training"] <= 22 < 40 <= empty["clutter"] < 60
     light = {name: np.mean([scene.image.mean() for scene in scenes]) for name, scenes in drawn.items()}
     assert light["harder"] < light["training"]
     sizes = {
@@ -239,6 +248,19 @@ def test_wrong_arguments(
     assert main(["scenes", str(tmp_path / "out"), *flags]) == code
     assert text in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_collage_shows_several_photographs() -> None:
+    """Three photographs of one hue each: most collages hold more than one colour."""
+    hues = np.eye(3, dtype=np.uint8) * 200
+    pictures = Photographs([np.broadcast_to(hue, (90, 120, 3)).copy() for hue in hues])
+    random = np.random.default_rng(4)
+    drawn = [pictures.collage(random, (96, 64)) for _ in range(20)]
+    assert all(picture.shape == (64, 96, 3) for picture in drawn)
+    several = sum(len(np.unique(picture.reshape(-1, 3), axis=0)) > 1 for picture in drawn)
+    assert several >= 15
+    with pytest.raises(ValueError, match="there are no photographs"):
+        Photographs().collage(random, (8, 8))
 
 
 def test_photographs_that_cannot_be_read(tmp_path: Path) -> None:

@@ -2,6 +2,6 @@
 
 from yolo_train.scenes.photographs import Photographs
 from yolo_train.scenes.scene import Scene, draw_scene
-from yolo_train.scenes.settings import HARDER, SETTINGS, TRAINING, SceneSettings
+from yolo_train.scenes.settings import CLUTTER, HARDER, SETTINGS, TRAINING, SceneSettings
 
-__all__ = ["HARDER", "SETTINGS", "TRAINING", "Photographs", "Scene", "SceneSettings", "draw_scene"]
+__all__ = ["CLUTTER", "HARDER", "SETTINGS", "TRAINING", "Photographs", "Scene", "SceneSettings", "draw_scene"]

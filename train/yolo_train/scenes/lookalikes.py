@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from yolo_edge.markers.flat_code import scale_modules
 from yolo_edge.packages import require_cv2
-from yolo_train.scenes.patterns import blank, cells, color, pattern, tiles, waves
+from yolo_train.scenes.patterns import blank, cells, color, heap, pattern, tiles, warped_stripes, waves
 from yolo_train.scenes.photographs import Photographs
 from yolo_train.scenes.prints import Print, write_text
 
@@ -198,10 +198,64 @@ def few_bars(random: np.random.Generator, side: int) -> Picture:
     return page
 
 
+def dial(random: np.random.Generator, side: int) -> Picture:
+    """A clock, a gauge or a wheel: marks, figures or spokes around a middle."""
+    dark, light = _dark_and_light(random)
+    if random.random() < 0.3:
+        dark, light = light, dark
+    page = blank((side, side), color(random) if random.random() < 0.7 else light)
+    middle, radius = side // 2, int(side * 0.47)
+    cv2.circle(page, (middle, middle), radius, dark, -1, cv2.LINE_AA)
+    rim = max(1, int(radius * random.uniform(0.03, 0.25)))
+    cv2.circle(page, (middle, middle), max(1, radius - rim), light, -1, cv2.LINE_AA)
+    count = int(random.choice([4, 8, 12, 12, 24, 36, 60]))
+    start = 0.0 if random.random() < 0.5 else random.uniform(0.2, 0.9)
+    thick = max(1, int(radius * random.uniform(0.01, 0.06)))
+    for mark in range(count):
+        way = np.array([np.cos(2 * np.pi * mark / count), np.sin(2 * np.pi * mark / count)])
+        outer = middle + way * (radius - rim) * 0.95
+        inner = middle + way * (radius - rim) * (start if count < 60 else max(start, 0.85))
+        ends = [(int(x), int(y)) for x, y in (inner, outer)]
+        if 8 <= count <= 12 and start > 0.5 and radius > 24:
+            figure = str(mark % 12 + 1) if random.random() < 0.9 else "XII"
+            cv2.putText(page, figure, ends[0], 1, radius / 70, dark, thick, cv2.LINE_AA)
+        else:
+            cv2.line(page, *ends, dark, thick, cv2.LINE_AA)
+    for reach in random.uniform(0.3, 0.9, int(random.integers(0, 4))):
+        angle = random.uniform(0, 2 * np.pi)
+        tip = middle + np.array([np.cos(angle), np.sin(angle)]) * radius * reach
+        cv2.line(page, (middle, middle), (int(tip[0]), int(tip[1])), dark, 2 * thick, cv2.LINE_AA)
+    return page
+
+
+def motif(random: np.random.Generator, side: int) -> Picture:
+    """A print on a shirt, a crest, an ornate label: strokes and blobs around the middle of a plain ground."""
+    page = blank((side, side), color(random, 0, 255))
+    inks = [color(random) for _ in range(int(random.integers(1, 4)))]
+    mirror = random.random() < 0.4
+    for _ in range(int(random.integers(6, 50))):
+        ink = inks[random.integers(len(inks))]
+        points = (random.normal(0.5, 0.14, (int(random.integers(3, 7)), 2)) * side).astype(np.int32)
+        filled = random.random() < 0.5
+        for flip in (False, True)[: 1 + int(mirror)]:
+            drawn = np.column_stack([side - points[:, 0], points[:, 1]]) if flip else points
+            if filled:
+                cv2.fillPoly(page, [drawn], ink, cv2.LINE_AA)
+            else:
+                cv2.polylines(page, [drawn], False, ink, max(1, side // 50), cv2.LINE_AA)
+    if random.random() < 0.6:
+        word = "".join(chr(int(letter)) for letter in random.integers(65, 91, int(random.integers(3, 9))))
+        place = (int(side * 0.12), int(side * random.uniform(0.2, 0.95)))
+        font, scale = int(random.choice([1, 2, 3, 5, 6])), side / random.uniform(90, 200)
+        cv2.putText(page, word, place, font, scale, inks[0], max(1, side // 60), cv2.LINE_AA)
+    return page
+
+
 def surface(random: np.random.Generator, side: int) -> Picture:
     """A poster or box with any drawn pattern."""
     size = (side, max(8, int(side * random.uniform(0.3, 1.0))))
-    chosen = (pattern, pattern, waves, tiles, cells)[random.integers(5)]
+    kinds = (pattern, pattern, waves, warped_stripes, tiles, cells, heap)
+    chosen = kinds[random.integers(len(kinds))]
     return chosen(random, size)
 
 
@@ -220,6 +274,8 @@ LOOKALIKES: tuple[Callable[[np.random.Generator, int], Picture], ...] = (
     nested_squares,
     nested_squares,
     few_bars,
+    dial,
+    motif,
     surface,
 )
 """What :func:`lookalike` chooses from; twice means twice as often."""

@@ -156,16 +156,57 @@ def cells(random: np.random.Generator, size: Size) -> Picture:
     return mix(random, big)
 
 
+def warped_stripes(random: np.random.Generator, size: Size) -> Picture:
+    """Stripes that bend and part: a zebra, sand, bark, folds of cloth, hair."""
+    width, height = size
+    bend = np.zeros((height, width), np.float32)
+    for octave in range(1, 4):
+        count = 2**octave
+        small = random.normal(0, 1, (count + 1, count + 1)).astype(np.float32)
+        bend += cv2.resize(small, size, interpolation=cv2.INTER_CUBIC) / np.float32(octave)
+    period = random.uniform(0.015, 0.15) * width
+    angle = random.uniform(0, np.pi)
+    x = np.arange(width, dtype=np.float32)[None] * np.float32(np.cos(angle) * 2 * np.pi / period)
+    y = np.arange(height, dtype=np.float32)[:, None] * np.float32(np.sin(angle) * 2 * np.pi / period)
+    wave = np.sin(x + y + bend * np.float32(random.uniform(1, 8)))
+    sharp = wave * np.float32(random.uniform(1, 8)) + np.float32(random.uniform(-1, 1))
+    return mix(random, np.clip(sharp, -1, 1) / 2 + 0.5)
+
+
+def heap(random: np.random.Generator, size: Size) -> Picture:
+    """Many things of one kind over each other: peas, pebbles, coins, leaves, a crowd."""
+    width, height = size
+    picture = blank(size, color(random, 0, 120))
+    radius = random.uniform(0.012, 0.07) * max(size)
+    slim = random.uniform(0.3, 1.0)
+    base, vary = np.array(color(random, 40, 255), np.float64), random.uniform(5, 60)
+    alike = random.random() < 0.5
+    turn = random.uniform(0, 180)
+    for _ in range(min(900, int(2.2 * width * height / (np.pi * slim * radius**2)))):
+        center = (int(random.uniform(0, width) * 16), int(random.uniform(0, height) * 16))
+        longer = radius * random.uniform(0.7, 1.3)
+        angle = turn + random.normal(0, 15) if alike else random.uniform(0, 180)
+        shade = np.clip(base + random.normal(0, vary) + random.normal(0, vary / 3, 3), 0, 255)
+        axes = (max(16, int(longer * 16)), max(16, int(longer * slim * 16)))
+        for shrink, light in ((1.0, 0.55), (0.85, 1.0), (0.4, 1.2)):
+            fill = tuple(int(part) for part in np.clip(shade * light, 0, 255))
+            grown = (int(axes[0] * shrink), int(axes[1] * shrink))
+            cv2.ellipse(picture, center, grown, angle, 0, 360, fill, -1, cv2.LINE_8, 4)
+    return picture
+
+
 PATTERNS: tuple[Callable[[np.random.Generator, Size], Picture], ...] = (
     gradient,
     clouds,
     clouds,
     waves,
+    warped_stripes,
     tiles,
     shapes,
     shapes,
     shelves,
     cells,
+    heap,
 )
 """What :func:`pattern` chooses from; twice means twice as often."""
 

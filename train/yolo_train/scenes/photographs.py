@@ -87,6 +87,52 @@ class Photographs:
         )
         return recolour(random, cut)
 
+    def collage(self, random: np.random.Generator, size_wh: tuple[int, int]) -> Picture:
+        """Pieces of several photographs over each other, some of them bent: what no single one of them shows.
+
+        Shapes whose sizes follow a power law, over each other, have the statistics of natural images ("dead
+        leaves": Lee, Mumford, Huang, Occlusion Models for Natural Images, IJCV 2001).
+
+        Raises:
+            ValueError: There are no photographs.
+        """
+        sheets = [self.cut(random, size_wh) for _ in range(int(random.integers(2, 6)))]
+        sheets = [bend(random, sheet) if random.random() < 0.5 else sheet for sheet in sheets]
+        width, height = size_wh
+        picture = sheets[0].copy()
+        for _ in range(int(random.integers(3, 40))):
+            radius = min(width, height) * 0.04 * random.uniform(0.005, 1.0) ** -0.5  # density ~ radius^-3
+            radius = min(radius, 0.4 * width)
+            center = np.array([random.uniform(0, width), random.uniform(0, height)])
+            mask = np.zeros((height, width), np.uint8)
+            fixed = (int(center[0]), int(center[1]))
+            kind = random.integers(3)
+            if kind == 0:
+                axes = (int(radius) + 1, int(radius * random.uniform(0.3, 1.0)) + 1)
+                cv2.ellipse(mask, fixed, axes, float(random.uniform(0, 180)), 0, 360, 255, -1)
+            elif kind == 1:
+                size = (2 * radius, 2 * radius * random.uniform(0.2, 1.0))
+                box = cv2.boxPoints((fixed, size, float(random.uniform(0, 180))))
+                cv2.fillConvexPoly(mask, box.astype(np.int32), 255)
+            else:
+                corners = center + random.normal(0, radius, (int(random.integers(3, 9)), 2))
+                cv2.fillPoly(mask, [corners.astype(np.int32)], 255)
+            cv2.copyTo(sheets[random.integers(len(sheets))], mask, picture)
+        return picture
+
+
+def bend(random: np.random.Generator, picture: Picture) -> Picture:
+    """Moves the pixels by a smooth field, up to some tenth of the picture."""
+    height, width = picture.shape[:2]
+    count = int(random.integers(3, 10))
+    reach = random.uniform(0.02, 0.3) * min(height, width) / count * 3
+    field = random.normal(0, reach, (count, count, 2)).astype(np.float32)
+    shift = cv2.resize(field, (width, height), interpolation=cv2.INTER_CUBIC)
+    x = np.arange(width, dtype=np.float32)[None] + shift[..., 0]
+    y = np.arange(height, dtype=np.float32)[:, None] + shift[..., 1]
+    bent: Picture = cv2.remap(picture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return bent
+
 
 def recolour(random: np.random.Generator, picture: Picture) -> Picture:
     """Other contrast, brightness and tint; one in eight without colour, and one in thirty a negative."""

@@ -73,7 +73,7 @@ def draw_scene(
         raise ValueError(f"side is {side}; it must be at least 64 pixels")
     random = np.random.default_rng([seed, settings.number, index])
     photographs = photographs if photographs is not None else Photographs()
-    picture = _background(random, side, photographs)
+    picture = _background(random, settings, side, photographs)
     for _ in range(int(random.integers(settings.distractors[0], settings.distractors[1] + 1))):
         _add_lookalike(random, settings, picture, side, photographs)
     codes: list[_Code] = []
@@ -99,7 +99,11 @@ def draw_scene(
     )
 
 
-def _background(random: np.random.Generator, side: int, photographs: Photographs) -> Picture:
+def _background(
+    random: np.random.Generator, settings: SceneSettings, side: int, photographs: Photographs
+) -> Picture:
+    if len(photographs) and random.random() < settings.collage:
+        return photographs.collage(random, (side, side))
     if len(photographs) and random.random() < 0.62:
         picture = photographs.cut(random, (side, side))
     else:

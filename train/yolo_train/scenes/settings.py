@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 Range = tuple[float, float]
 
@@ -17,6 +17,8 @@ class SceneSettings:
     """Part of the seed, so that settings share no scene."""
     empty: float
     """Share of scenes without a code."""
+    collage: float
+    """Chance that the background is made of pieces of several photographs."""
     prints: tuple[float, ...]
     """Chances of one, two, three ... prints with codes in a scene that has any."""
     code_side: Range
@@ -73,6 +75,7 @@ TRAINING = SceneSettings(
     name="training",
     number=0,
     empty=0.18,
+    collage=0.1,
     prints=(0.3, 0.3, 0.25, 0.15),
     code_side=(0.08, 0.8),
     module_px=1.15,
@@ -98,10 +101,14 @@ TRAINING = SceneSettings(
     distractors=(0, 4),
 )
 
+CLUTTER = replace(TRAINING, name="clutter", number=2, empty=0.85, collage=0.5, distractors=(0, 8))
+"""Mostly scenes without a code: for training, so that other things are not taken for one."""
+
 HARDER = SceneSettings(
     name="harder",
     number=1,
     empty=0.1,
+    collage=0.1,
     prints=(0.6, 0.3, 0.1),
     code_side=(0.08, 0.35),
     module_px=1.2,
@@ -128,5 +135,5 @@ HARDER = SceneSettings(
 )
 """Printed-and-photographed, harder throughout: for measuring, never for training."""
 
-SETTINGS = {setting.name: setting for setting in (TRAINING, HARDER)}
+SETTINGS = {setting.name: setting for setting in (TRAINING, CLUTTER, HARDER)}
 """By name."""

@@ -68,7 +68,8 @@ def checkpoint_content(
 def plain_state(network: Network) -> dict[str, torch.Tensor]:
     """The tensors by the names of YOLOv5's state dicts."""
     return {
-        WEIGHTS_PREFIX + name[len(_NETWORK_PREFIX) :]: tensor for name, tensor in network.state_dict().items()
+        WEIGHTS_PREFIX + name[len(_NETWORK_PREFIX) :]: tensor.contiguous()
+        for name, tensor in network.state_dict().items()
     }
 
 

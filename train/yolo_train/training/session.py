@@ -166,6 +166,8 @@ class _Session:
 
     def _make_state(self, start: Start) -> TrainingState:
         options = self._options
+        # Pixels before channels, as oneDNN computes: the trainer hands its images over like this.
+        start.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         schedule = self._schedule(1)
         optimiser = create_optimiser(
             start.network,

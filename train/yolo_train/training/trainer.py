@@ -180,6 +180,7 @@ class Trainer:
     def _backward(self, batch: Batch) -> torch.Tensor:
         """Gathers the gradients of a batch; returns the parts of its loss."""
         images = torch.from_numpy(batch.images).float().div_(255)
+        images = images.contiguous(memory_format=torch.channels_last)
         with autocast(self._precision):
             heads = self.state.network(images)
         parts = self._loss(heads, torch.from_numpy(batch.targets))
