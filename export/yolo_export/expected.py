@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from yolo_edge import _core, reference
+from yolo_edge import _core
 from yolo_edge.bundle import ModelInput
+from yolo_edge.checking import Golden, reference
 from yolo_edge.detections import Detections
-from yolo_edge.golden import Golden
 from yolo_edge.inference.base import letterbox_of
 from yolo_edge.options import DetectOptions
 from yolo_edge.scene import draw_scene

@@ -11,7 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.bundle import ModelInput, load_bundle
-from yolo_edge.check import agreement_with_heads, check_bundle, max_head_error, min_box_agreement
+from yolo_edge.checking.bundle_check import (
+    agreement_with_heads,
+    check_bundle,
+    max_head_error,
+    min_box_agreement,
+)
 from yolo_edge.detector import Detector
 from yolo_edge.options import DetectOptions
 from yolo_edge.scene import draw_scene

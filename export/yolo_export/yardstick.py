@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from yolo_edge import reference
-from yolo_edge.agreement import SAME_CORNERS_PX
 from yolo_edge.bundle import Bundle, ModelInput
+from yolo_edge.checking import reference
+from yolo_edge.checking.agreement import SAME_CORNERS_PX
 from yolo_edge.datasets.dataset import Dataset, open_dataset
 from yolo_edge.datasets.yolo_format import images_of_folder, label_path
 from yolo_edge.detections import Detections

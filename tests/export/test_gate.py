@@ -17,7 +17,7 @@ from made_datasets import write_folder
 
 from yolo_edge import Detector
 from yolo_edge.bundle import Bundle, load_bundle, parse_bundle, sha256_of
-from yolo_edge.check import check_bundle
+from yolo_edge.checking import check_bundle
 from yolo_edge.errors import BundleError, DatasetError
 from yolo_edge.scene import draw_scene
 from yolo_export.checkpoint import read_checkpoint

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from yolo_edge.agreement import box_agreement, nms_agreement
+from yolo_edge.checking.agreement import box_agreement, nms_agreement
+from yolo_edge.checking.reference import Boxes
 from yolo_edge.detections import Detections
-from yolo_edge.reference import Boxes
 
 
 def _boxes(*rows: tuple[float, ...]) -> Detections:

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from yolo_edge.bundle import load_bundle
-from yolo_edge.check import check_bundle
+from yolo_edge.checking import check_bundle, load_golden
 from yolo_edge.errors import BundleError
-from yolo_edge.golden import load_golden
 
 Command = Callable[..., object]
 

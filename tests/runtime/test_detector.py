@@ -10,7 +10,7 @@ import pytest
 from runtimes import RUNTIMES, runtime_options
 
 from yolo_edge import Detections, DetectOptions, Detector, _core, load_bundle
-from yolo_edge.agreement import box_agreement
+from yolo_edge.checking.agreement import box_agreement
 from yolo_edge.errors import BundleError, EngineError, MissingExtraError
 from yolo_edge.scene import draw_scene
 

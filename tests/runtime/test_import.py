@@ -14,7 +14,7 @@ from foreign_exports import Exported, write_module, write_ncnn, write_onnx
 from torch import nn
 
 from yolo_edge import Detections, Detector, load_bundle
-from yolo_edge.agreement import box_agreement
+from yolo_edge.checking.agreement import box_agreement
 from yolo_edge.importing import ImportOptions, import_model, open_imported
 from yolo_edge.importing.options import parse_anchors
 from yolo_edge.scene import draw_scene

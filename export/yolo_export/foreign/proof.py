@@ -9,8 +9,8 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.checking.reference import sigmoid
 from yolo_edge.importing.forms import Form, RowsForm
-from yolo_edge.reference import sigmoid
 from yolo_export.source import FloatArray, SizeHW
 
 __all__ = ["difference", "find_anchors", "find_order"]

@@ -46,7 +46,7 @@ def execute(args: argparse.Namespace) -> int:
     import dataclasses
 
     from yolo_edge.bundle import load_bundle
-    from yolo_edge.check import check_bundle
+    from yolo_edge.checking import check_bundle
     from yolo_edge.errors import BundleError, EngineError, MissingExtraError
     from yolo_edge.table import format_table
 

@@ -22,11 +22,10 @@ from yolo_edge.bundle import (
     sha256_of,
     write_manifest,
 )
-from yolo_edge.check import check_bundle
+from yolo_edge.checking import Golden, check_bundle
 from yolo_edge.detector import Detector
 from yolo_edge.engines import engine_class
 from yolo_edge.errors import BundleError, EngineError
-from yolo_edge.golden import Golden
 from yolo_edge.importing.draft import Draft, draft_import
 from yolo_edge.importing.options import ImportOptions
 from yolo_edge.options import DEFAULT_SIZE, PAD_VALUE, DetectOptions

@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.bundle import load_bundle
-from yolo_edge.check import CheckResult, check_bundle
+from yolo_edge.checking import CheckResult, check_bundle
 from yolo_edge.cpu_plan import plan_cpus
 from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector

@@ -17,7 +17,7 @@ from profiles import damage_golden
 
 from yolo_edge import EngineError, load_bundle
 from yolo_edge._core import CpuTopology
-from yolo_edge.check import check_bundle
+from yolo_edge.checking import check_bundle
 from yolo_edge.tuning.candidates import Candidate
 from yolo_edge.tuning.measure import (
     Block,

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from yolo_edge import _core
-from yolo_edge.agreement import box_agreement, nms_agreement
 from yolo_edge.bundle import Bundle
+from yolo_edge.checking.agreement import box_agreement, nms_agreement
+from yolo_edge.checking.golden import Golden, load_golden
+from yolo_edge.checking.reference import decode
 from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
-from yolo_edge.golden import Golden, load_golden
 from yolo_edge.options import DetectOptions
-from yolo_edge.reference import decode
 
 MIN_BOX_AGREEMENT = 0.95
 """Not 1: of two boxes that overlap by just the IoU threshold, or are equally confident, rounding picks one.

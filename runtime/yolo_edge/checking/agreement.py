@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from yolo_edge import reference
+from yolo_edge.checking import reference
 from yolo_edge.detections import Detections
 
 MIN_IOU = 0.95
