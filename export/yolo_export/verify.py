@@ -11,12 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.bundle import ModelInput, load_bundle
-from yolo_edge.checking.bundle_check import (
-    agreement_with_heads,
-    check_bundle,
-    max_head_error,
-    min_box_agreement,
-)
+from yolo_edge.checking.agreement import agreement_with_heads
+from yolo_edge.checking.bundle_check import check_bundle, min_box_agreement
+from yolo_edge.checking.head_error import max_head_error
 from yolo_edge.detector import Detector
 from yolo_edge.options import DetectOptions
 from yolo_edge.scene import draw_scene

@@ -1,7 +1,8 @@
 """Whether a bundle gives the checkpoint's boxes on this machine.
 
 ``golden`` holds the checkpoint's results for one image, ``reference`` restates in numpy what the training
-framework makes of raw heads, ``agreement`` compares boxes, and ``bundle_check`` runs a target and compares.
+framework makes of raw heads, ``agreement`` and ``head_error`` compare, and ``bundle_check`` runs a target and
+judges.
 """
 
 from __future__ import annotations

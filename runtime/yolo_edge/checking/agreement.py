@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
+from yolo_edge.bundle import Bundle
 from yolo_edge.checking import reference
 from yolo_edge.detections import Detections
+from yolo_edge.options import DetectOptions
 
 MIN_IOU = 0.95
 MAX_CONFIDENCE_DIFFERENCE = 0.02
 _MOST_ALIKE = 100
 """Candidates that are looked at for one box."""
+
+_LEAST_SLACK = 1e-4
+"""What float32 may move a score by in decoding, whatever the engine."""
+
+_MOST_SLACK = 1.0
+"""Beyond it, rounding would explain any result of NMS."""
 
 SAME_CORNERS_PX = 0.1
 """Boxes whose corners differ by no more are the same: one that the border cut to a line has no IoU."""
@@ -88,6 +98,51 @@ def nms_agreement(
     overlapping = reference.iou_matrix(wanted.xyxy, kept.xyxy) >= iou - iou_slack
     accounted = int(np.count_nonzero(np.any(same_class & not_after & overlapping, axis=1)))
     return min(len(places) / len(found), accounted / len(confidence) if len(confidence) else 1.0)
+
+
+def agreement_with_heads(
+    found: Detections,
+    expected: Detections,
+    bundle: Bundle,
+    heads: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
+    *,
+    tensor_hw: tuple[int, int],
+    source_hw: tuple[int, int],
+    options: DetectOptions,
+    head_tolerance: float,
+) -> float:
+    """Share of equal boxes; those between which rounding chose in NMS count as equal.
+
+    Args:
+        found: Boxes of a target.
+        expected: What the plain reference found.
+        bundle: For strides and anchors.
+        heads: The right raw heads, (na*no, ny, nx), in the bundle's order.
+        tensor_hw: Size of the tensor.
+        source_hw: Size of the source image.
+        options: Thresholds of ``found``.
+        head_tolerance: How far the target's heads may be from the right ones.
+    """
+    share = box_agreement(found, expected)
+    if share == 1.0 or head_tolerance > _MOST_SLACK:
+        return share
+    candidates = reference.decode(
+        heads, [head.stride for head in bundle.heads], [head.anchors_px for head in bundle.heads]
+    )
+    # Both have to be results that NMS may give; otherwise one of them is wrong.
+    shares = [
+        nms_agreement(
+            boxes,
+            candidates,
+            tensor_hw=tensor_hw,
+            source_hw=source_hw,
+            conf=options.conf,
+            iou=options.iou,
+            slack=max(head_tolerance, _LEAST_SLACK),
+        )
+        for boxes in (found, expected)
+    ]
+    return max(share, min(shares))
 
 
 def _places(

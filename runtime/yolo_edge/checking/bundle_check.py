@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +10,9 @@ import numpy as np
 
 from yolo_edge import _core
 from yolo_edge.bundle import Bundle
-from yolo_edge.checking.agreement import box_agreement, nms_agreement
+from yolo_edge.checking.agreement import agreement_with_heads, box_agreement
 from yolo_edge.checking.golden import Golden, load_golden
-from yolo_edge.checking.reference import decode
+from yolo_edge.checking.head_error import max_head_error, mean_head_error
 from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
 from yolo_edge.options import DetectOptions
@@ -21,8 +20,8 @@ from yolo_edge.options import DetectOptions
 MIN_BOX_AGREEMENT = 0.95
 """Not 1: of two boxes that overlap by just the IoU threshold, or are equally confident, rounding picks one.
 
-Where the right heads are known, :func:`agreement_with_heads` takes account of that; else it happens to a box
-now and then. What is wrong in decoding or NMS moves many.
+Where the right heads are known, ``agreement_with_heads`` takes account of that; else it happens to a box now
+and then. What is wrong in decoding or NMS moves many.
 """
 
 _MIN_AGREEMENT_OF_HALF = 0.9
@@ -31,12 +30,6 @@ _MIN_AGREEMENT_OF_HALF = 0.9
 _INT8_MEAN_MARGIN = 1.5
 _INT8_SLACK = 0.1
 """How much less than the export measured may agree: kernels of int8 round in other ways on other CPUs."""
-
-_LEAST_SLACK = 1e-4
-"""What float32 may move a score by in decoding, whatever the engine."""
-
-_MOST_SLACK = 1.0
-"""Beyond it, rounding would explain any result of NMS."""
 
 _TIMED_RUNS = 5
 
@@ -135,76 +128,6 @@ def min_box_agreement(detector: Detector) -> float:
     if detector.compute != "int8":
         return _MIN_AGREEMENT_OF_HALF if detector.target.weights == "fp16" else MIN_BOX_AGREEMENT
     return max(0.0, float(detector.measured["box_agreement"]) - _INT8_SLACK)
-
-
-def agreement_with_heads(
-    found: Detections,
-    expected: Detections,
-    bundle: Bundle,
-    heads: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
-    *,
-    tensor_hw: tuple[int, int],
-    source_hw: tuple[int, int],
-    options: DetectOptions,
-    head_tolerance: float,
-) -> float:
-    """Share of equal boxes; those between which rounding chose in NMS count as equal.
-
-    Args:
-        found: Boxes of a target.
-        expected: What the plain reference found.
-        bundle: For strides and anchors.
-        heads: The right raw heads, (na*no, ny, nx), in the bundle's order.
-        tensor_hw: Size of the tensor.
-        source_hw: Size of the source image.
-        options: Thresholds of ``found``.
-        head_tolerance: How far the target's heads may be from the right ones.
-    """
-    share = box_agreement(found, expected)
-    if share == 1.0 or head_tolerance > _MOST_SLACK:
-        return share
-    candidates = decode(
-        heads, [head.stride for head in bundle.heads], [head.anchors_px for head in bundle.heads]
-    )
-    # Both have to be results that NMS may give; otherwise one of them is wrong.
-    shares = [
-        nms_agreement(
-            boxes,
-            candidates,
-            tensor_hw=tensor_hw,
-            source_hw=source_hw,
-            conf=options.conf,
-            iou=options.iou,
-            slack=max(head_tolerance, _LEAST_SLACK),
-        )
-        for boxes in (found, expected)
-    ]
-    return max(share, min(shares))
-
-
-def max_head_error(
-    found: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
-    expected: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
-) -> float:
-    """Largest absolute difference of two lists of heads; infinite for other shapes or a value that is NaN."""
-    worst = 0.0
-    for ours, theirs in zip(found, expected):
-        if ours.shape != theirs.shape:
-            return math.inf
-        difference = float(np.max(np.abs(ours - theirs), initial=0.0))
-        worst = max(worst, math.inf if math.isnan(difference) else difference)
-    return worst if len(found) == len(expected) else math.inf
-
-
-def mean_head_error(
-    found: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
-    expected: Sequence[np.ndarray[tuple[int, ...], np.dtype[np.float32]]],
-) -> float:
-    """Mean absolute difference of two lists of heads; infinite where :func:`max_head_error` is."""
-    if math.isinf(max_head_error(found, expected)):
-        return math.inf
-    total = sum(float(np.abs(ours - theirs).sum(dtype=np.float64)) for ours, theirs in zip(found, expected))
-    return total / max(1, sum(head.size for head in expected))
 
 
 def _mean_head_tolerance(detector: Detector) -> float | None:
