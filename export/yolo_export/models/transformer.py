@@ -61,7 +61,8 @@ class Attention(Block):
         """Map three (N, C, H, W) to (N, C, H, W); an image attends to its own pixels only."""
         # In training one image at a time, so that one form computes everything. What is exported sees one
         # image, and a trace would warn of the question.
-        if not torch.jit.is_tracing() and query.shape[0] > 1:
+        tracing = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]  # torch has no types for it
+        if not tracing and query.shape[0] > 1:
             images = zip(*(torch.split(each, 1) for each in (query, key, value)))
             return torch.cat([self.forward(*image) for image in images])
         weights, biases = self.in_proj_weight.chunk(3), self.in_proj_bias.chunk(3)
