@@ -14,7 +14,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 WARM = {
@@ -65,7 +64,7 @@ def main() -> None:
 def measure(pairs: int) -> dict[str, object]:
     import cv2
     import numpy as np
-    from pairs import paired_ratio, summary
+    from pairs import paired_ratio, summary, timed_in_turn
 
     from yolo_edge import _core
 
@@ -93,8 +92,7 @@ def measure(pairs: int) -> dict[str, object]:
 
         if not np.array_equal(ours(), theirs()):
             raise SystemExit("the two sides do not give the same numbers")
-        times = [(timed(ours), timed(theirs)) for _ in range(pairs + 10)][10:]
-        a, b = [ms for ms, _ in times], [ms for _, ms in times]
+        a, b = timed_in_turn([ours, theirs], pairs, warmup=10)
         report[f"{width}x{height}"] = {
             "tensor_hw": geometry.tensor_hw,
             "ours_ms": summary(a),
@@ -102,12 +100,6 @@ def measure(pairs: int) -> dict[str, object]:
             "theirs_over_ours": paired_ratio(b, a),
         }
     return report
-
-
-def timed(call) -> float:
-    start = time.perf_counter()
-    call()
-    return (time.perf_counter() - start) * 1e3
 
 
 if __name__ == "__main__":

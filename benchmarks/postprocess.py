@@ -15,12 +15,12 @@ import argparse
 import json
 import os
 import statistics
-import time
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-from pairs import describe_machine, paired_ratio, summary
+from pairs import describe_machine, paired_ratio, summary, timed_in_turn
 
 from yolo_edge import _core
 
@@ -67,16 +67,14 @@ def measure(scenes, pairs: int, setting: dict) -> dict:
     ours, theirs, boxes = [], [], []
     for heads, specs, geometry in scenes:
         postprocessor = _core.Postprocessor(specs)
-        times = []
-        for _ in range(pairs + 1):
-            start = time.perf_counter()
-            found = postprocessor.run(heads, geometry, **setting)
-            middle = time.perf_counter()
-            numpy_boxes(heads, specs, geometry, **setting)
-            times.append(((middle - start) * 1e3, (time.perf_counter() - middle) * 1e3))
-        boxes.append(len(found[0]))
-        ours.append(statistics.median(a for a, _ in times[1:]))
-        theirs.append(statistics.median(b for _, b in times[1:]))
+        boxes.append(len(postprocessor.run(heads, geometry, **setting)[0]))
+        calls = [
+            partial(postprocessor.run, heads, geometry, **setting),
+            partial(numpy_boxes, heads, specs, geometry, **setting),
+        ]
+        times = timed_in_turn(calls, pairs, warmup=1)
+        ours.append(statistics.median(times[0]))
+        theirs.append(statistics.median(times[1]))
     return {
         "boxes": summary(boxes),
         "ours_ms": summary(ours),
