@@ -57,8 +57,8 @@ class Workers:
                 if others != self._cpus:
                     raise EngineError(
                         "all engines of a process share MNN's worker threads, and those of one that is open "
-                        f"are bound to CPUs {_list(others)}: an engine of {threads} threads cannot have CPUs "
-                        f"{_list(self._cpus)}. Give both the same, or this one threads=1 or its own process"
+                        f"are bound to CPUs {others}: an engine of {threads} threads cannot have CPUs "
+                        f"{self._cpus}. Give both the same, or this one threads=1 or its own process"
                     )
             _process.sharing[self] = self._cpus
 
@@ -82,8 +82,8 @@ class Workers:
         if not _process.workers and not CpuSet(os.sched_getaffinity(os.getpid())) <= self._cpus:
             raise EngineError(
                 "MNN was used in this process before, so its worker threads are not known and do not stay on "
-                f"CPUs {_list(self._cpus)}: open the detector first, or start the process bound to them "
-                f"(taskset -c {_list(self._cpus)} ...)"
+                f"CPUs {self._cpus}: open the detector first, or start the process bound to them "
+                f"(taskset -c {self._cpus} ...)"
             )
         for thread in _process.workers:
             os.sched_setaffinity(thread, self._cpus)
@@ -103,7 +103,3 @@ def _name_of(thread: int) -> str:
         return (_TASKS / str(thread) / "comm").read_text().rstrip("\n")
     except (FileNotFoundError, ProcessLookupError):
         return ""  # it has ended
-
-
-def _list(cpus: CpuSet) -> str:
-    return ",".join(map(str, cpus))

@@ -72,15 +72,15 @@ class Workers:
         if not _process.obedient and not CpuSet(os.sched_getaffinity(os.getpid())) <= cpus:
             raise EngineError(
                 "OpenVINO was used in this process before, so its threads do not stay on CPUs "
-                f"{_list(cpus)}: open the detector first, or start the process bound to them "
-                f"(taskset -c {_list(cpus)} ...)"
+                f"{cpus}: open the detector first, or start the process bound to them "
+                f"(taskset -c {cpus} ...)"
             )
         for others in _process.sharing.values():
             if self._shares and others != cpus:
                 raise EngineError(
                     "all engines of a process share OpenVINO's worker threads, and those of one that is "
-                    f"open are bound to CPUs {_list(others)}: an engine of {threads} threads cannot have "
-                    f"CPUs {_list(cpus)}. Give both the same, or this one threads=1 or its own process"
+                    f"open are bound to CPUs {others}: an engine of {threads} threads cannot have "
+                    f"CPUs {cpus}. Give both the same, or this one threads=1 or its own process"
                 )
 
     @contextmanager
@@ -132,7 +132,3 @@ def _name_of(thread: str) -> str:
 def _tbb_was_used() -> bool:
     """Whether somebody else has had OpenVINO compute here, so that TBB knows its CPUs already."""
     return "_cpu_plugin.so" in Path("/proc/self/maps").read_text()
-
-
-def _list(cpus: CpuSet) -> str:
-    return ",".join(map(str, cpus))
