@@ -8,7 +8,7 @@ from pathlib import Path
 
 from yolo_edge.bundle import Bundle, ModelInput
 from yolo_edge.importing import ImportOptions
-from yolo_edge.options import DEFAULT_SIZE, validate_size
+from yolo_edge.options import default_side, validate_size
 from yolo_export.checkpoint import read_checkpoint
 from yolo_export.foreign import open_foreign
 from yolo_export.gate_options import CalibrationOptions
@@ -66,7 +66,7 @@ def choose_size(given: SizeHW | None, source: Source, old: Bundle | None) -> tup
         return old.input.size_hw, []
     if source.size_hw is not None:
         return source.size_hw, []
-    side = -(-DEFAULT_SIZE // stride) * stride
+    side = default_side(stride)
     return (side, side), [
         f"the {source.kind} does not say its image size; {side} was taken (--imgsz sets it)"
     ]

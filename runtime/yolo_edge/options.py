@@ -106,6 +106,11 @@ def parse_size(text: str) -> tuple[int, int]:
     raise ValueError(f"{text!r} is not an image size; give one number (640) or HEIGHTxWIDTH (384x640)")
 
 
+def default_side(stride: int) -> int:
+    """:data:`DEFAULT_SIZE`, or the next multiple of the model's largest stride."""
+    return -(-DEFAULT_SIZE // stride) * stride
+
+
 def validate_size(size_hw: tuple[int, int], stride: int) -> None:
     """Refuses a network size that is not a multiple of the model's largest stride.
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yolo_edge.options import DEFAULT_SIZE, parse_size, validate_size
+from yolo_edge.options import DEFAULT_SIZE, default_side, parse_size, validate_size
 from yolo_edge.packages import require
 from yolo_edge.table import format_table
 
@@ -49,7 +49,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "safetensors file, has the weights of",
     )
     parser.add_argument(
-        "--imgsz", metavar="SIZE", help="image size, N or HEIGHTxWIDTH (default: as trained, else 640)"
+        "--imgsz",
+        metavar="SIZE",
+        help=f"image size, N or HEIGHTxWIDTH (default: as trained, else {DEFAULT_SIZE})",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument(
@@ -133,7 +135,7 @@ def _size(subject: Subject, given: tuple[int, int] | None) -> tuple[int, int]:
     if given is not None:
         validate_size(given, stride)
         return given
-    return trained_size(subject.training, subject.strides) or (DEFAULT_SIZE, DEFAULT_SIZE)
+    return trained_size(subject.training, subject.strides) or (default_side(stride), default_side(stride))
 
 
 def _as_text(subject: Subject, rows: list[LayerRow], size_hw: tuple[int, int]) -> str:

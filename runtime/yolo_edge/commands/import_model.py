@@ -13,6 +13,7 @@ from pathlib import Path
 
 from yolo_edge.commands.arguments import bad_arguments
 from yolo_edge.commands.import_arguments import add_import_facts, import_options
+from yolo_edge.options import DEFAULT_SIZE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     facts.add_argument(
         "--imgsz",
         metavar="SIZE",
-        help="network size in pixels, N or HEIGHTxWIDTH (default: the file's, else 640)",
+        help=f"network size in pixels, N or HEIGHTxWIDTH (default: the file's, else {DEFAULT_SIZE})",
     )
     parser.add_argument(
         "--out", metavar="NAME.edge", type=Path, help="the bundle, or a folder to put it in (default: here)"

@@ -28,7 +28,7 @@ from yolo_edge.engines import engine_class
 from yolo_edge.errors import BundleError, EngineError
 from yolo_edge.importing.draft import Draft, draft_import
 from yolo_edge.importing.options import ImportOptions
-from yolo_edge.options import DEFAULT_SIZE, PAD_VALUE, DetectOptions
+from yolo_edge.options import PAD_VALUE, DetectOptions, default_side
 from yolo_edge.scene import draw_scene
 from yolo_edge.staging import Staging, bundle_place
 
@@ -137,7 +137,7 @@ def _manifest(draft: Draft) -> tuple[dict[str, Any], list[str]]:
     probe, form, facts, options = draft.probe, draft.form, draft.facts, draft.options
     size_hw, notes = draft.size_hw, draft.notes
     if size_hw is None:
-        side = -(-DEFAULT_SIZE // facts.stride) * facts.stride
+        side = default_side(facts.stride)
         size_hw = side, side
         notes = [f"the file does not say its image size; {side} was taken (--imgsz sets it)", *notes]
     if form.rows:

@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from yolo_edge.options import DEFAULT_SIZE
 from yolo_edge.packages import require
 from yolo_edge.progress import Progress
 from yolo_train.training.options import OPTIMISERS, PRECISIONS, TrainOptions
@@ -70,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--imgsz",
         metavar="PX",
         type=int,
-        help="side of the network's input (default: as the weights were trained, else 640)",
+        help=f"side of the network's input (default: as the weights were trained, else {DEFAULT_SIZE})",
     )
     _add(
         how,
