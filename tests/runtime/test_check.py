@@ -109,6 +109,16 @@ def test_command_with_a_changed_model_file(bundle: Path, yolo_edge: Command) -> 
     assert "Traceback" not in done.stderr
 
 
+def test_command_with_a_target_for_an_engine_of_another_version(bundle: Path, yolo_edge: Command) -> None:
+    manifest = json.loads((bundle / "bundle.json").read_text())
+    manifest["targets"].append({**manifest["targets"][0], "engine": "board"})
+    (bundle / "bundle.json").write_text(json.dumps(manifest))
+    done = yolo_edge("check", bundle)
+    assert done.returncode == 1
+    assert done.stdout.count(" ok\n") == len(manifest["targets"]) - 1
+    assert "has a target for engine 'board', which this version does not know" in done.stderr
+
+
 def test_info(tiny_bundle: Path, yolo_edge: Command, tmp_path: Path) -> None:
     done = yolo_edge("info", tiny_bundle)
     assert done.returncode == 0

@@ -47,6 +47,7 @@ def execute(args: argparse.Namespace) -> int:
 
     from yolo_edge.bundle import load_bundle
     from yolo_edge.checking import check_bundle
+    from yolo_edge.engines import engine_names
     from yolo_edge.errors import BundleError, EngineError, MissingExtraError
     from yolo_edge.table import format_table
 
@@ -56,6 +57,10 @@ def execute(args: argparse.Namespace) -> int:
     engines = held if args.engine == "all" else [args.engine]
     for engine in engines:
         try:
+            if args.engine == "all" and engine not in engine_names():
+                raise BundleError(
+                    f"{bundle.title} has a target for engine {engine!r}, which this version does not know"
+                )
             with bad_arguments(args), shown_warnings(args):
                 for target in _targets(bundle, engine, args.precision):
                     arguments = engine_arguments(args)
