@@ -22,8 +22,8 @@ from yolo_edge.commands.arguments import (
     shown_warnings,
     split_list,
 )
-from yolo_edge.commands.json_output import put_report
-from yolo_edge.commands.measuring_arguments import add_measured, add_table, check_outputs, measured_network
+from yolo_edge.commands.json_output import check_outputs, put_report
+from yolo_edge.commands.measuring_arguments import add_measured, add_table, measured_network
 from yolo_edge.tuning.comparison import STAGES, ComparisonOptions
 
 if TYPE_CHECKING:

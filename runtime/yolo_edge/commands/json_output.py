@@ -26,18 +26,29 @@ def add_json(group: argparse._ActionsContainer, what: str) -> None:
     )
 
 
-def check_writable(path: Path) -> None:
-    """Fails before the work is done, not after it.
+def check_outputs(*places: str | Path | None) -> None:
+    """Fails before the work is done, not after it; None is no output, ``-`` standard output.
 
     Raises:
-        SinkError: The file could not be written.
+        SinkError: A file could not be written.
     """
+    for place in places:
+        if place not in (None, "-"):
+            _check_writable(Path(place))
+
+
+def _check_writable(path: Path) -> None:
     if path.is_dir():
         raise SinkError(f"{path}: cannot be written: it is a folder")
-    if not path.parent.is_dir():
-        raise SinkError(f"{path}: cannot be written: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
-        raise SinkError(f"{path}: cannot be written: the folder {path.parent} is read-only")
+    if path.exists() and not path.is_file():  # /dev/null, a pipe
+        if not os.access(path, os.W_OK):
+            raise SinkError(f"{path}: cannot be written: it is read-only")
+        return
+    folder = path.resolve().parent if path.is_symlink() else path.parent
+    if not folder.is_dir():
+        raise SinkError(f"{path}: cannot be written: there is no folder {folder}")
+    if not os.access(folder, os.W_OK):
+        raise SinkError(f"{path}: cannot be written: the folder {folder} is read-only")
 
 
 def write_json(path: Path, report: dict[str, Any]) -> None:

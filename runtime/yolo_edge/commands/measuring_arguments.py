@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yolo_edge.commands.arguments import add_model, network_size
-from yolo_edge.commands.json_output import add_json, check_writable
+from yolo_edge.commands.json_output import add_json
 
 if TYPE_CHECKING:
     from yolo_edge.bundle import Bundle
@@ -31,17 +30,6 @@ def add_table(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     add_json(outputs, "the table")
     outputs.add_argument("--quiet", action="store_true", help="no progress, errors only")
     return outputs
-
-
-def check_outputs(*paths: str | Path | None) -> None:
-    """Fails before anything is measured.
-
-    Raises:
-        SinkError: A file that cannot be written.
-    """
-    for path in paths:
-        if path not in (None, "-"):
-            check_writable(Path(path))
 
 
 def measured_network(args: argparse.Namespace, bundle: Bundle) -> Network:

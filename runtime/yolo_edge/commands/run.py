@@ -184,10 +184,10 @@ def _open_sinks(
     args: argparse.Namespace, stack: ExitStack, plan: CpuPlan, sources: list[Source], sinks: list[Sink]
 ) -> None:
     """Opens what was asked for; the stack closes it."""
-    if args.stats not in (None, "-"):
-        from yolo_edge.commands.json_output import check_writable
+    if args.stats is not None:
+        from yolo_edge.commands.json_output import check_outputs
 
-        check_writable(Path(args.stats))
+        check_outputs(args.stats)
     if args.save is not None:
         from yolo_edge.sinks.annotated import AnnotatedSink
         from yolo_edge.sinks.video_writer import VideoOptions

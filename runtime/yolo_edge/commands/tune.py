@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from yolo_edge.commands.arguments import add_network, bad_arguments, chosen_model, split_list
-from yolo_edge.commands.json_output import put_report
-from yolo_edge.commands.measuring_arguments import add_measured, add_table, check_outputs, measured_network
+from yolo_edge.commands.json_output import check_outputs, put_report
+from yolo_edge.commands.measuring_arguments import add_measured, add_table, measured_network
 from yolo_edge.tuning.options import OBJECTIVES, TuneOptions
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from yolo_edge.commands.arguments import (
     shown_warnings,
     split_list,
 )
-from yolo_edge.commands.json_output import add_json, check_writable, put_report
+from yolo_edge.commands.json_output import add_json, check_outputs, put_report
 from yolo_edge.val.options import EVALUATION_OPTIONS, ConfusionThresholds
 
 if TYPE_CHECKING:
@@ -196,8 +196,7 @@ def _check_outputs(args: argparse.Namespace) -> None:
         SinkError: An output could not be written.
         MissingExtraError: ``--plots`` without matplotlib.
     """
-    if args.json not in (None, "-"):
-        check_writable(Path(args.json))
+    check_outputs(args.json)
     if args.plots is not None:
         from yolo_edge.packages import require_matplotlib
         from yolo_edge.sinks.files import OutputFolder

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yolo_edge.commands.json_output import add_json, check_writable, put_report
+from yolo_edge.commands.json_output import add_json, check_outputs, put_report
 from yolo_edge.options import DEFAULT_SIZE
 from yolo_train.anchors.options import ANCHOR_THRESHOLD, GENERATIONS
 from yolo_train.commands.check import shown_reading
@@ -72,8 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from yolo_train.anchors.fit import object_sizes
     from yolo_train.datasets import open_training_dataset
 
-    if args.json not in (None, "-"):
-        check_writable(Path(args.json))
+    check_outputs(args.json)
     if args.imgsz < 1:
         raise ValueError(f"--imgsz is {args.imgsz}; it must be a positive number of pixels")
     if not args.anchor_t > 1:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from yolo_edge.commands.json_output import add_json, check_writable, put_report
+from yolo_edge.commands.json_output import add_json, check_outputs, put_report
 from yolo_edge.options import DEFAULT_SIZE
 
 if TYPE_CHECKING:
@@ -56,8 +56,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs the command; returns 1 when the dataset has faults."""
     from yolo_train.datasets.report import as_dict, as_text, make_report
 
-    if args.json not in (None, "-"):
-        check_writable(Path(args.json))
+    check_outputs(args.json)
     if args.show < 0:
         raise ValueError(f"--show is {args.show}; it must not be negative")
     report = make_report(scan(args), args.imgsz)
