@@ -108,6 +108,22 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="session")
+def long_clip(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The clip's frames over and over: longer than any test watches it."""
+    import cv2
+
+    path = tmp_path_factory.mktemp("long") / "long.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (160, 90))
+    capture = cv2.VideoCapture(str(clip))
+    frames = [capture.read()[1] for _ in range(12)]
+    for _ in range(500):
+        for frame in frames:
+            writer.write(frame)
+    writer.release()
+    return path
+
+
 def _command(name: str) -> Command:
     program = Path(sys.executable).with_name(name)
 

@@ -307,7 +307,7 @@ def _run(*arguments: object) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="module")
-def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def five_minutes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Five minutes at 5 frames per second, 320x180."""
     path = tmp_path_factory.mktemp("long") / "long.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 5, (320, 180))
@@ -322,10 +322,10 @@ def long_clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     "fragments", [pytest.param(1, id="in the second fragment"), pytest.param(12, id="later")]
 )
 def test_a_killed_run_leaves_a_video_that_plays(
-    tiny_bundle: Path, long_clip: Path, tmp_path: Path, fragments: int
+    tiny_bundle: Path, five_minutes: Path, tmp_path: Path, fragments: int
 ) -> None:
     jsonl, video = tmp_path / "o.jsonl", tmp_path / "long.mp4"
-    run = _run("--model", tiny_bundle, "--jsonl", jsonl, "--save", tmp_path, long_clip)
+    run = _run("--model", tiny_bundle, "--jsonl", jsonl, "--save", tmp_path, five_minutes)
     deadline = time.monotonic() + 60
     while not (video.exists() and top_level_boxes(video).count("moof") >= fragments):
         assert time.monotonic() < deadline and run.poll() is None
