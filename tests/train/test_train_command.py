@@ -1,72 +1,27 @@
-"""The training command: what it writes, resuming to the bit, and what it refuses."""
+"""The training command: what it writes, and the same again by its seed and by resuming."""
 
 from __future__ import annotations
 
 import csv
 import json
 import math
-import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import cv2
 import pytest
 import torch
 import yaml
-from drawn_dataset import NAMES, write_dataset
+from drawn_dataset import NAMES
+from small_training import SMALL
 
 from yolo_export.checkpoint import read_checkpoint
-from yolo_train.cli import main
-from yolo_train.commands.train import wait_briefly
-from yolo_train.errors import TrainingError
 from yolo_train.loading import Batch
-from yolo_train.training.run_folder import create_run_folder
 from yolo_train.training.trainer import Trainer
 
-_SMALL = [
-    "--cfg",
-    "v5lite-e",
-    "--imgsz",
-    "64",
-    "--batch",
-    "4",
-    "--precision",
-    "fp32",
-    "--no-plots",
-    "--quiet",
-]
 _EPOCHS = 6
-_SMALL += ["--threads", "1", "--workers", "1", "--noautoanchor"]
-
-
-def yolo_train(*words: object, cwd: Path | None = None, timeout: float = 300):
-    return subprocess.run(
-        [sys.executable, "-m", "yolo_train.cli", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        cwd=cwd,
-        check=False,
-    )
-
-
-@pytest.fixture
-def here(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """The command in this process, which has torch already; the folder is a new one."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: object) -> subprocess.CompletedProcess[str]:
-        try:
-            code = main([str(word) for word in words])
-        except SystemExit as exit_:
-            code = exit_.code
-        shown = capsys.readouterr()
-        return subprocess.CompletedProcess(words, code, shown.out, shown.err)
-
-    return run
 
 
 def start(*words: object) -> subprocess.Popen[str]:
@@ -79,16 +34,12 @@ def start(*words: object) -> subprocess.Popen[str]:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dataset(tmp_path_factory.mktemp("data"))
-
-
-@pytest.fixture(scope="module")
 def whole(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training that nothing interrupted."""
     folder = tmp_path_factory.mktemp("whole") / "run"
-    run = yolo_train(data, *_SMALL, "--epochs", _EPOCHS, "--out", folder)
-    assert run.returncode == 0, run.stderr
+    process = start(data, *SMALL, "--epochs", _EPOCHS, "--out", folder)
+    output = process.communicate(timeout=300)[0]
+    assert process.returncode == 0, output
     return folder
 
 
@@ -140,14 +91,14 @@ def test_what_it_writes(whole: Path, data: Path) -> None:
 
 
 def test_the_seed_reproduces(here, whole: Path, data: Path, tmp_path: Path) -> None:
-    run = here(data, *_SMALL, "--epochs", _EPOCHS, "--workers", 3, "--cache-mb", 0, "--out", tmp_path / "b")
+    run = here(data, *SMALL, "--epochs", _EPOCHS, "--workers", 3, "--cache-mb", 0, "--out", tmp_path / "b")
     assert run.returncode == 0, run.stderr
     first, second = (torch.load(each / "best.pt", weights_only=True) for each in (whole, tmp_path / "b"))
     assert same(first["weights"], second["weights"]) == []
 
 
 def test_another_seed_is_another_training(here, whole: Path, data: Path, tmp_path: Path) -> None:
-    run = here(data, *_SMALL, "--epochs", 1, "--seed", 1, "--out", tmp_path / "b")
+    run = here(data, *SMALL, "--epochs", 1, "--seed", 1, "--out", tmp_path / "b")
     assert run.returncode == 0, run.stderr
     first, second = (torch.load(each / "best.pt", weights_only=True) for each in (whole, tmp_path / "b"))
     assert same(first["weights"], second["weights"]) != []
@@ -175,7 +126,7 @@ def test_resumed_equals_uninterrupted(
     here, whole: Path, data: Path, tmp_path: Path, how, epochs: int
 ) -> None:
     folder = tmp_path / "run"
-    process = start(data, *_SMALL, "--epochs", _EPOCHS, "--out", folder)
+    process = start(data, *SMALL, "--epochs", _EPOCHS, "--out", folder)
     if epochs:
         wait_for_epoch(folder, epochs)
     else:
@@ -218,7 +169,7 @@ def test_the_loss_is_not_finite(here, whole: Path, data: Path, tmp_path: Path) -
     content = torch.load(whole / "best.pt", weights_only=True)
     content["weights"]["model.3.branch2.0.weight"].fill_(math.nan)
     torch.save(content, tmp_path / "nan.pt")
-    words = [word for word in _SMALL if word not in ("--cfg", "v5lite-e")]
+    words = [word for word in SMALL if word not in ("--cfg", "v5lite-e")]
     run = here(data, "--weights", "nan.pt", *words, "--out", "run")
     assert run.returncode == 1
     assert "the loss became nan in epoch 1, batch 1 of 2" in run.stderr and "Traceback" not in run.stderr
@@ -236,7 +187,7 @@ def test_the_gradient_is_not_finite(here, data: Path, monkeypatch: pytest.Monkey
         return parts
 
     monkeypatch.setattr(Trainer, "_backward", spoiled)
-    run = here(data, *_SMALL, "--epochs", 3, "--out", "run")
+    run = here(data, *SMALL, "--epochs", 3, "--out", "run")
     assert run.returncode == 1
     assert "the gradient became inf in epoch 2, batch 2 of 2" in run.stderr and "Traceback" not in run.stderr
     content = torch.load("run/last.pt", weights_only=True)
@@ -258,114 +209,6 @@ def test_best_exports_with_nothing_else_given(whole: Path, tmp_path: Path) -> No
     assert bundle["model"]["names"] == list(NAMES)
     assert bundle["input"]["size_hw"] == [64, 64]
     assert bundle["provenance"]["training"]["imgsz"] == 64
-
-
-def test_charts_and_pictures(here, data: Path, tmp_path: Path) -> None:
-    words = [word for word in _SMALL if word not in ("--no-plots", "--quiet", "--noautoanchor")]
-    run = here(data, *words, "--epochs", 1)
-    assert run.returncode == 0, run.stderr
-    assert "v5lite-e: random weights" in run.stderr
-    assert "epoch 1/1  loss " in run.stderr and "AP50" in run.stderr and "images/s" in run.stderr
-    assert run.stdout.startswith("epoch 1 of 1 is the best") and "square" in run.stdout
-    folder = tmp_path / "runs/train/exp"
-    assert f"wrote {folder.relative_to(tmp_path)}/best.pt" in run.stdout
-    for name in (
-        "results",
-        "labels",
-        "train_batch0",
-        "train_batch1",
-        "val_labels",
-        "val_predictions",
-        "confusion_matrix",
-        "pr_curve",
-        "f1_curve",
-    ):
-        image = cv2.imread(str(folder / f"{name}.png"))
-        assert image is not None and min(image.shape[:2]) > 100, name
-        assert image.std() > 1, name
-
-
-#: As the help says.
-_ADAMW = ["--optimiser", "adamw", "--set", "lr0=0.001", "--set", "warmup_bias_lr=0"]
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        pytest.param([*_ADAMW, "--cos-lr"], id="adamw and cosine"),
-        pytest.param(["--rect"], id="rect"),
-        pytest.param(["--multi-scale"], id="multi-scale"),
-        pytest.param(["--image-weights", "--class-weights"], id="weights"),
-        pytest.param(["--single-cls"], id="single class"),
-        pytest.param(["--precision", "bf16"], id="bf16"),
-        pytest.param(["--freeze", "7", "--set", "fl_gamma=1.5"], id="frozen and focal"),
-    ],
-)
-def test_ways_to_train(here, data: Path, tmp_path: Path, words: list[str]) -> None:
-    run = here(data, *_SMALL, "--epochs", 2, "--out", tmp_path / "run", *words)
-    assert run.returncode == 0, run.stderr
-    names = read_checkpoint(tmp_path / "run" / "best.pt").names
-    assert names == (["object"] if "--single-cls" in words else list(NAMES))
-    rows = list(csv.DictReader((tmp_path / "run" / "results.csv").open()))
-    assert len(rows) == 2
-    assert (float(rows[0]["train/cls_loss"]) == 0) == ("--single-cls" in words)
-
-
-def test_folders_are_numbered_and_never_overwritten(tmp_path: Path) -> None:
-    names = [create_run_folder(tmp_path / "runs", "exp", None).name for _ in range(3)]
-    assert names == ["exp", "exp2", "exp3"]
-    taken = tmp_path / "mine"
-    assert create_run_folder(tmp_path, "x", taken) == taken
-    (taken / "file").touch()
-    with pytest.raises(
-        TrainingError, match=f"is not empty; give --out a new folder, or go on with --resume {taken}"
-    ):
-        create_run_folder(tmp_path, "x", taken)
-    (tmp_path / "file").touch()
-    with pytest.raises(TrainingError, match="no folder can be made in it"):
-        create_run_folder(tmp_path / "file", "x", None)
-
-
-_CFG = ["--cfg", "v5lite-e"]
-
-
-@pytest.mark.parametrize(
-    ("words", "code", "text"),
-    [
-        pytest.param([], 2, "give a DATASET", id="nothing"),
-        pytest.param(["DATA"], 2, "give --weights CHECKPOINT, or --cfg NAME", id="no network"),
-        pytest.param(["DATA", *_CFG, "--epochs", "0"], 2, "epochs is 0", id="no epochs"),
-        pytest.param(["DATA", "--cfg", "v5lite"], 2, "there is no network 'v5lite'", id="no network of it"),
-        pytest.param(["DATA", *_CFG, "--imgsz", "50"], 2, "nearest that are: 32, 64", id="size"),
-        pytest.param(["DATA", *_CFG, "--set", "lr=1"], 2, "unknown: lr", id="hyper-parameter"),
-        pytest.param(["DATA", *_CFG, "--hyp", "no.yaml"], 1, "no.yaml: cannot be opened", id="no hyp"),
-        pytest.param(["DATA", *_CFG, "--freeze", "22"], 2, "at most 21", id="all frozen"),
-        pytest.param(["DATA", "--weights", "no.pt"], 1, "no.pt", id="no checkpoint"),
-        pytest.param(["no.yaml", "--cfg", "v5lite-e"], 1, "no.yaml", id="no dataset"),
-        pytest.param(["--resume", "nowhere"], 1, "nowhere: does not exist", id="nothing to resume"),
-        pytest.param(
-            ["--resume", "x", "--epochs", "9", "--set", "lr0=1"], 2, "cannot change epochs, set", id="changed"
-        ),
-        pytest.param(
-            ["--resume", "x", "--project", "y", "--name", "z"], 2, "change project, name", id="another folder"
-        ),
-        pytest.param(["DATA", "--precision", "fp8"], 2, "invalid choice", id="precision"),
-    ],
-)
-def test_refused(here, data: Path, tmp_path: Path, words: list[str], code: int, text: str) -> None:
-    given = [str(data) if word == "DATA" else word for word in words]
-    run = here(*given, "--no-plots")
-    assert run.returncode == code, run.stderr
-    assert text in run.stderr and "Traceback" not in run.stderr
-    assert run.stdout == ""
-    assert not list(tmp_path.glob("runs/train/*"))
-
-
-def test_an_empty_folder_that_was_there_stays(here, data: Path, tmp_path: Path) -> None:
-    (tmp_path / "mine").mkdir()
-    for out in ("mine", "new"):
-        assert here(data, *_CFG, "--imgsz", "50", "--out", out, "--no-plots").returncode == 2
-    assert [each.name for each in tmp_path.iterdir()] == ["mine"]
 
 
 @pytest.mark.parametrize(
@@ -416,32 +259,3 @@ def test_a_changed_dataset_is_told_of(here, whole: Path, data: Path, tmp_path: P
     run = here("--resume", tmp_path, "--no-plots")
     assert run.returncode == 0
     assert f"note: {data} has changed since" in run.stderr
-
-
-def test_matplotlib_is_missing(here, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    run = here(data, "--cfg", "v5lite-e")
-    assert run.returncode == 1
-    assert "needs the Python package matplotlib" in run.stderr and "--no-plots" in run.stderr
-
-
-@pytest.mark.parametrize(
-    ("given", "wanted"),
-    [
-        pytest.param({}, "1000", id="nothing"),
-        pytest.param({"GOMP_SPINCOUNT": "7"}, "7", id="a count"),
-        pytest.param({"OMP_WAIT_POLICY": "active"}, None, id="a policy"),
-    ],
-)
-def test_how_threads_wait(monkeypatch: pytest.MonkeyPatch, given: dict[str, str], wanted: str | None) -> None:
-    monkeypatch.setattr(os, "environ", dict(given))
-    wait_briefly()
-    assert os.environ.get("GOMP_SPINCOUNT") == wanted
-
-
-def test_help_needs_no_torch() -> None:
-    code = "import sys; from yolo_train.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
-    code += "assert not {'torch', 'numpy', 'cv2', 'matplotlib'} & set(sys.modules), sorted(sys.modules)"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert "--resume" in run.stdout and "convert" in run.stdout
