@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from yolo_edge.commands.arguments import split_list
 from yolo_edge.commands.import_arguments import add_import_facts, given_import_facts, import_options
+from yolo_edge.options import DEFAULT_SIZE
 from yolo_edge.packages import require
 from yolo_export.commands.calibration_arguments import (
     add_calibration,
@@ -97,7 +98,9 @@ def _export_parser() -> argparse.ArgumentParser:
         help="the bundle (default: CHECKPOINT's name, in this folder)",
     )
     parser.add_argument(
-        "--imgsz", metavar="SIZE", help="default network size, N or HEIGHTxWIDTH (default: as trained)"
+        "--imgsz",
+        metavar="SIZE",
+        help=f"default network size, N or HEIGHTxWIDTH (default: as trained, else {DEFAULT_SIZE})",
     )
     add_import_facts(parser, ".onnx file")
     parser.add_argument("--opset", type=int, metavar="N", help="ONNX operator set (default: the target's)")

@@ -6,7 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["DEFAULT_LIMIT_S", "DEFAULT_MAX_DROP", "CalibrationOptions", "GateOptions"]
+__all__ = [
+    "DEFAULT_COUNT",
+    "DEFAULT_LIMIT_S",
+    "DEFAULT_MAX_DROP",
+    "DEFAULT_METHOD",
+    "DEFAULT_SEED",
+    "CalibrationOptions",
+    "GateOptions",
+]
+
+DEFAULT_METHOD = "percentile"
+"""How the ranges of maps follow from their values."""
+
+DEFAULT_COUNT = 64
+"""Calibration images that are drawn. On COCO the ranges hardly move beyond."""
+
+DEFAULT_SEED = 0
+"""What they are drawn with."""
 
 DEFAULT_MAX_DROP = 0.01
 """Average precision that a precision may lose."""
@@ -17,7 +34,7 @@ DEFAULT_LIMIT_S = 600.0
 
 @dataclass(frozen=True)
 class CalibrationOptions:
-    """What integer weights are calibrated with; None stands for the default of `yolo_export.quantize`."""
+    """What integer weights are calibrated with; None stands for the default."""
 
     data: Path
     """A folder of images, a dataset's folder or YAML, or a text file that names an image in each line."""

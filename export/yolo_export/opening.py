@@ -11,8 +11,8 @@ from yolo_edge.importing import ImportOptions
 from yolo_edge.options import default_side, validate_size
 from yolo_export.checkpoint import read_checkpoint
 from yolo_export.foreign import open_foreign
-from yolo_export.gate_options import CalibrationOptions
-from yolo_export.quantize import DEFAULT_METHOD, Calibration, open_calibration
+from yolo_export.gate_options import DEFAULT_METHOD, CalibrationOptions
+from yolo_export.quantize import Calibration, open_calibration
 from yolo_export.quantize.ranges import check_method
 from yolo_export.source import SizeHW, Source
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from yolo_export.gate_options import CalibrationOptions
+from yolo_export.gate_options import DEFAULT_COUNT, DEFAULT_METHOD, DEFAULT_SEED, CalibrationOptions
 
 __all__ = ["add_calibration", "calibration_options", "given_calibration"]
 
@@ -23,10 +23,15 @@ def add_calibration(parser: argparse._ActionsContainer, *, required: bool = Fals
     parser.add_argument(
         "--calib-method",
         metavar="NAME",
-        help="how a range follows from the values; an unknown name lists them (not for openvino)",
+        help="how a range follows from the values; an unknown name lists them; not for openvino (default: "
+        f"{DEFAULT_METHOD})",
     )
-    parser.add_argument("--calib-count", metavar="N", type=int, help="images that are drawn")
-    parser.add_argument("--seed", metavar="N", type=int, help="another seed draws other images")
+    parser.add_argument(
+        "--calib-count", metavar="N", type=int, help=f"images that are drawn (default: {DEFAULT_COUNT})"
+    )
+    parser.add_argument(
+        "--seed", metavar="N", type=int, help=f"another seed draws other images (default: {DEFAULT_SEED})"
+    )
 
 
 def given_calibration(args: argparse.Namespace) -> list[str]:

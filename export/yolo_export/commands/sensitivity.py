@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yolo_edge.commands.import_arguments import add_import_facts, given_import_facts, import_options
+from yolo_edge.options import DEFAULT_SIZE
 from yolo_edge.packages import require, require_matplotlib
 from yolo_export.commands.calibration_arguments import add_calibration, calibration_options
 from yolo_export.gate_options import DEFAULT_LIMIT_S
@@ -45,7 +46,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoint", metavar="CHECKPOINT", type=Path, help="best.pt, or another tool's .onnx file"
     )
     parser.add_argument(
-        "--imgsz", metavar="SIZE", help="network size, N or HEIGHTxWIDTH (default: as trained)"
+        "--imgsz",
+        metavar="SIZE",
+        help=f"network size, N or HEIGHTxWIDTH (default: as trained, else {DEFAULT_SIZE})",
     )
     add_calibration(parser.add_argument_group("calibration"), required=True)
     parser.add_argument(

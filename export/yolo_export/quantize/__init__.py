@@ -16,12 +16,11 @@ if TYPE_CHECKING:
     )
     from yolo_export.quantize.onnx_int8 import quantize_onnx, quantized_layers
     from yolo_export.quantize.openvino_int8 import quantize_openvino
-    from yolo_export.quantize.ranges import DEFAULT_METHOD, METHODS
+    from yolo_export.quantize.ranges import METHODS
     from yolo_export.quantize.sensitivity import LayerNoise, layer_noise
     from yolo_export.quantize.sensitivity_report import draw_sensitivity, sensitivity_rows, sensitivity_table
 
 __all__ = [
-    "DEFAULT_METHOD",
     "METHODS",
     "AutomaticResult",
     "Calibration",
@@ -43,7 +42,6 @@ __all__ = [
 __getattr__, __dir__ = lazy_names(
     __name__,
     {
-        "DEFAULT_METHOD": "ranges",
         "METHODS": "ranges",
         "AutomaticResult": "float_layers",
         "fewest_float_layers": "float_layers",

@@ -19,12 +19,9 @@ from yolo_edge.errors import SourceError
 from yolo_edge.inference.base import letterbox_of
 from yolo_edge.sources import IMAGE_SUFFIXES
 from yolo_edge.sources.images import read_image
+from yolo_export.gate_options import DEFAULT_COUNT, DEFAULT_SEED
 
-__all__ = ["DEFAULT_COUNT", "DEFAULT_SEED", "Calibration", "CalibrationError", "open_calibration"]
-
-#: Images that are drawn. On COCO the ranges hardly move beyond.
-DEFAULT_COUNT = 64
-DEFAULT_SEED = 0
+__all__ = ["Calibration", "CalibrationError", "open_calibration"]
 
 _SPLIT = "train"
 _SHOWN_FAULTS = 5

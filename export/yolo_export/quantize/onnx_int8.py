@@ -10,11 +10,11 @@ import numpy.typing as npt
 
 from yolo_edge.packages import require
 from yolo_export.errors import ConversionError
+from yolo_export.gate_options import DEFAULT_METHOD
 from yolo_export.quantize.calibration import Calibration
 from yolo_export.quantize.compact import compact
 from yolo_export.quantize.onnx_weights import correct_biases, weight_scales
 from yolo_export.quantize.ranges import (
-    DEFAULT_METHOD,
     Activation,
     Distribution,
     MapRange,

@@ -18,7 +18,6 @@ from yolo_export.errors import ConversionError
 from yolo_export.quantize.calibration import Calibration
 
 __all__ = [
-    "DEFAULT_METHOD",
     "METHODS",
     "Activation",
     "Distribution",
@@ -297,7 +296,6 @@ METHODS: Mapping[str, Callable[[Distribution, Activation], tuple[float, float]]]
     "mse": _mse,
     "percentile": _percentile,
 }
-DEFAULT_METHOD = "percentile"
 
 
 def cache_folder() -> Path:

@@ -15,9 +15,10 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.packages import require
+from yolo_export.gate_options import DEFAULT_METHOD
 from yolo_export.quantize.calibration import Calibration
 from yolo_export.quantize.onnx_int8 import map_ranges, quantize_with_ranges, quantized_layers
-from yolo_export.quantize.ranges import DEFAULT_METHOD, cache_folder, check_method
+from yolo_export.quantize.ranges import cache_folder, check_method
 
 __all__ = ["LayerNoise", "layer_noise"]
 
