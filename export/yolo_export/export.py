@@ -85,7 +85,7 @@ def export_bundle(
         opset: ONNX operator set; None means the target's default.
         import_options: What an ONNX file does not say.
         calibration: Images that int8 weights are made with; needed for these.
-        gate: What weights other than float32 have to pass before anything is replaced; int8 weights have to
+        gate: What weights other than float32 have to pass before anything is replaced; 8-bit weights have to
             pass one in any case.
         force: Replace a bundle of another model, or a damaged one, and write what does not pass the gate.
         progress: Told of each step.
@@ -110,6 +110,8 @@ def export_bundle(
         converter.check_weights(weights)
     if "int8" in precisions and calibration is None:
         raise ValueError("int8 weights need calibration images, and none were given")
+    if "int8-weights" in precisions and (gate is None or gate.data is None):
+        raise ValueError("int8-weights need images for the gate, and none were given")
     place = bundle_place(source if isinstance(source, Path) else source.path, out)
     with Staging(place) as staging:
         if isinstance(source, Path):

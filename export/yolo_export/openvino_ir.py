@@ -7,12 +7,17 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+
 from yolo_export.errors import ConversionError
 
 __all__ = ["compact_ir", "read_network", "save_network"]
 
 _NAMED = ("Parameter", "Result")
 """Kinds of layers whose names, and those of what they read or write, are how a network is used."""
+
+_LARGEST_HALF = 65504.0
+"""A bias beyond it may stay float32 where others are stored in half precision."""
 
 
 def read_network(openvino: Any, model: bytes) -> Any:
@@ -51,18 +56,55 @@ def save_network(openvino: Any, network: Any, path: Path, *, half: bool) -> None
 
     Args:
         openvino: The package.
-        network: ``openvino.Model``.
+        network: ``openvino.Model``; its biases become parts of one constant.
         path: Of the XML file.
         half: Store float32 weights as float16.
 
     Raises:
         ConversionError: OpenVINO cannot write it.
     """
+    _join_biases(openvino, network)
     try:
         openvino.save_model(network, str(path), compress_to_fp16=half)
     except RuntimeError as error:
         raise ConversionError(f"OpenVINO cannot write the network: {error}") from error
     path.write_text(compact_ir(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def _join_biases(openvino: Any, network: Any) -> None:
+    """Make all biases one constant that is split: each alone takes more XML than it has numbers.
+
+    OpenVINO takes it apart when it compiles the network, and computes as before. The limits of FakeQuantize
+    stay alone: split from one constant they keep the CPU from computing in 8 bits.
+    """
+    biases = [
+        node
+        for node in network.get_ordered_ops()
+        if node.get_type_name() == "Constant"
+        and node.get_element_type() == openvino.Type.f32
+        and node.data.shape == (1, node.data.size, 1, 1)
+        and np.abs(node.data).max(initial=0.0) <= _LARGEST_HALF
+        and all(_adds_to_convolution(port.get_node()) for port in node.output(0).get_target_inputs())
+    ]
+    if len(biases) < 2:
+        return
+    # Releases up to 2024 have it in another place.
+    ops = openvino.opset8 if hasattr(openvino, "opset8") else openvino.runtime.opset8
+    parts = ops.variadic_split(
+        ops.constant(np.concatenate([node.data for node in biases], axis=1)),
+        ops.constant(np.int64(1)),
+        ops.constant(np.array([node.data.size for node in biases], np.int64)),
+    )
+    for number, node in enumerate(biases):
+        node.output(0).replace(parts.output(number))
+
+
+def _adds_to_convolution(node: Any) -> bool:
+    """Whether an operator adds a constant to what a convolution computes."""
+    return node.get_type_name() == "Add" and any(
+        source.get_node().get_type_name() in ("Convolution", "GroupConvolution")
+        for source in node.input_values()
+    )
 
 
 def compact_ir(text: str) -> str:

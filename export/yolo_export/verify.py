@@ -15,7 +15,7 @@ from yolo_edge.checking.agreement import agreement_with_heads
 from yolo_edge.checking.bundle_check import check_bundle, min_box_agreement
 from yolo_edge.checking.head_error import max_head_error
 from yolo_edge.detector import Detector
-from yolo_edge.options import DetectOptions
+from yolo_edge.options import INT8_PRECISIONS, DetectOptions
 from yolo_edge.scene import draw_scene
 from yolo_export.errors import ExportError
 from yolo_export.expected import Expected, compute_expected
@@ -56,12 +56,13 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """A row of the bundle's ``verification``; times are left out, for they are not the board's."""
+        mean = float(f"{self.mean_head_error:.3g}")
         return {
             "engine": self.engine,
             "weights": self.weights,
             "compute": self.compute,
             "max_head_error": float(f"{self.max_head_error:.3g}"),
-            **({"mean_head_error": float(f"{self.mean_head_error:.3g}")} if self.weights == "int8" else {}),
+            **({"mean_head_error": mean} if self.weights in INT8_PRECISIONS else {}),
             "box_agreement": round(self.box_agreement, 4),
             **({"float_layers": list(self.float_layers)} if self.float_layers else {}),
             **(self.gate.to_dict(self.forced) if self.gate is not None else {}),
@@ -97,9 +98,9 @@ def verify_target(
     bundle = load_bundle(folder)
     kinds = {(target.engine, target.weights): target for target in bundle.targets}
     bundle = bundle.only(kinds[engine, weights])
-    # What integers make of the heads is for the gate to judge; here it is only measured.
-    judged_here = weights != "int8"
-    precision = "fp32" if judged_here else "int8"
+    # What 8 bits make of the heads is for the gate to judge; here it is only measured.
+    judged_here = weights not in INT8_PRECISIONS
+    precision = "fp32" if judged_here else weights
     if not judged_here:
         row = {"engine": engine, "weights": weights, "compute": precision}
         anything = {"max_head_error": _ANY_ERROR, "mean_head_error": _ANY_ERROR, "box_agreement": 0.0}

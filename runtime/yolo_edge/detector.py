@@ -23,7 +23,13 @@ from yolo_edge.errors import BundleError
 from yolo_edge.inference import Choice, Inference, InferenceOptions, create_inference
 from yolo_edge.inference.base import FloatArray, Image, letterbox_of
 from yolo_edge.model_selection import find_model
-from yolo_edge.options import ClassSelection, DetectOptions, resolve_classes, validate_size
+from yolo_edge.options import (
+    INT8_PRECISIONS,
+    ClassSelection,
+    DetectOptions,
+    resolve_classes,
+    validate_size,
+)
 
 Size = Union[int, tuple[int, int]]
 
@@ -139,9 +145,10 @@ class Detector:
         """Largest allowed difference of a raw head value from the checkpoint's.
 
         Raises:
-            BundleError: Of int8 it is told by what the export measured, which the bundle does not say.
+            BundleError: Of 8-bit weights it is told by what the export measured, which the bundle does not
+                say.
         """
-        if self.compute == "int8":
+        if self.compute in INT8_PRECISIONS:
             return _INT8_MARGIN * float(self.measured["max_head_error"])
         by_compute = engine_class(self.engine).head_tolerance[self.compute]
         return max(by_compute, WEIGHTS_TOLERANCE.get(self.target.weights, 0.0))

@@ -9,8 +9,12 @@ from typing import Optional, Union
 
 ClassSelection = Optional[Sequence[Union[int, str]]]
 
-PRECISIONS = ("auto", "fp32", "fp16-storage", "fp16", "bf16", "int8")
+PRECISIONS = ("auto", "fp32", "fp16-storage", "fp16", "bf16", "int8", "int8-weights")
 """Kinds of arithmetic that a user can ask for, see :func:`yolo_edge.engines.choose_precision`."""
+
+INT8_PRECISIONS = ("int8", "int8-weights")
+"""Those of 8-bit weights, also the names of such weights: they may find less, so nobody gets them unasked,
+and a machine is compared with what their export measured."""
 
 FILES_AT_ONCE = 4
 """Video files that one run reads at the same time; each holds a decoder and some frames."""

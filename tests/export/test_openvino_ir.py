@@ -58,6 +58,41 @@ def test_compact_files_compute_the_same(openvino: Any, tiny_bundle: Path, tmp_pa
     assert compact_ir(text) == text, "nothing is left to be left out"
 
 
+@pytest.mark.parametrize(
+    ("bias", "joined"),
+    [
+        pytest.param(0.5, True, id="usual"),
+        pytest.param(7e4, False, id="too large for half precision"),
+    ],
+)
+def test_biases_are_one_constant(openvino: Any, tmp_path: Path, bias: float, joined: bool) -> None:
+    ops = openvino.opset8
+    image = ops.parameter([1, 2, 4, 4], np.float32, "images")
+    image.output(0).set_names({"images"})
+    made = image
+    values = np.random.default_rng(0)
+    for number in range(2):
+        weights = values.random((2, 2, 3, 3), np.float32)
+        made = ops.convolution(made, ops.constant(weights), [1, 1], [1, 1], [1, 1], [1, 1])
+        made = ops.add(made, ops.constant(np.full((1, 2, 1, 1), bias + number, np.float32)))
+    made.output(0).set_names({"head"})
+    network = openvino.Model([made], [image], "convolutions")
+    openvino.save_model(network, str(tmp_path / "plain.xml"), compress_to_fp16=False)
+    save_network(openvino, network, tmp_path / "joined.xml", half=False)
+    assert ('type="VariadicSplit"' in (tmp_path / "joined.xml").read_text()) == joined
+    compiled = [
+        openvino.Core().compile_model(str(tmp_path / f"{name}.xml"), "CPU") for name in ("plain", "joined")
+    ]
+    tensor = values.random((1, 2, 4, 4), np.float32)
+    wanted, found = (np.array(each([tensor])["head"]) for each in compiled)
+    np.testing.assert_array_equal(found, wanted)
+    executed = [
+        sorted(node.get_rt_info()["layerType"].astype(str) for node in each.get_runtime_model().get_ops())
+        for each in compiled
+    ]
+    assert executed[0] == executed[1], "what is split once must not be split for every image"
+
+
 def test_equal_constants_are_there_once(openvino: Any, tmp_path: Path) -> None:
     ops = openvino.opset8
     image = ops.parameter([1, 3], np.float32, "images")

@@ -54,10 +54,12 @@ def test_what_tune_and_bench_may_choose(tmp_path: Path) -> None:
         ["onnxruntime", "int8", ["int8"]],
         ["onnxruntime", "fp32", ["fp32"]],
         ["openvino", "int8", ["int8"]],
+        ["mnn", "int8-weights", ["int8-weights"]],
     ]
-    found = runtimes_of(_bundle(tmp_path / "two.edge", targets), ["onnxruntime", "openvino"])
+    found = runtimes_of(_bundle(tmp_path / "two.edge", targets), ["onnxruntime", "openvino", "mnn"])
     assert [(each.engine, each.native, each.precisions) for each in found if not each.native] == [
         ("onnxruntime", False, ("fp32", "int8")),
+        ("mnn", False, ("int8-weights",)),
         ("openvino", False, ("int8",)),
     ]
     asked_for_none = [(each.engine, each.precisions) for each in without_int8(found)]

@@ -64,9 +64,8 @@ void DetectorArguments::add_to(ArgumentTable& table) {
     table.add(
         "--precision", "NAME",
         "arithmetic, which also says which of the bundle's targets runs: fp32, fp16-storage, fp16, bf16, "
-        "int8 "
-        "or auto, which is fp16-storage where the CPU computes in half precision and the bundle was verified "
-        "in it, else fp32 (default: %default)",
+        "int8, int8-weights or auto, which is fp16-storage where the CPU computes in half precision and the "
+        "bundle was verified in it, else fp32 (default: %default)",
         options.precision);
     table.group("network");
     table.add("--imgsz", "SIZE", "network size in pixels, N or HEIGHTxWIDTH (default: the bundle's)", size);

@@ -68,7 +68,7 @@ typedef struct yolo_edge_detector_options {
     const char* engine;    /* "auto", or one of yolo_edge_engine_name. */
     const char* cluster;   /* "all", "big", "medium" or "little"; NULL takes the big cores, all when alike. */
     const char* affinity;  /* CPUs by list ("4-7") or mask ("0xf0") instead of a cluster; NULL: no. */
-    const char* precision; /* "auto", "fp32", "fp16-storage", "fp16", "bf16" or "int8". */
+    const char* precision; /* "auto", "fp32", "fp16-storage", "fp16", "bf16", "int8" or "int8-weights". */
     const char* letterbox; /* "rect" or "square"; NULL takes the bundle's. */
     int32_t threads;       /* Of one inference; 0 takes one for each CPU it may run on. */
     int32_t height;        /* Network size in pixels, multiples of the stride; */

@@ -14,15 +14,15 @@ namespace {
 
 // The rule and all texts here are those of runtime/yolo_edge/engines/selection.py; one table of cases tests
 // both.
-constexpr std::array<std::string_view, 6> known_precisions = {"auto", "fp32", "fp16-storage",
-                                                              "fp16", "bf16", "int8"};
+constexpr std::array<std::string_view, 7> known_precisions = {"auto", "fp32", "fp16-storage", "fp16",
+                                                              "bf16", "int8", "int8-weights"};
 
 using Names = std::vector<std::string_view>;
 
 /// The weights that may run in an arithmetic, the preferred ones first. Half-precision weights lose nothing
 /// where they are used as such; where float32 is asked for they come second, for they were rounded.
 Names weights_for(std::string_view compute) {
-    if (compute == "int8") return {"int8"};
+    if (compute == "int8" || compute == "int8-weights") return {compute};
     if (compute == "fp32" || compute == "bf16") return {"fp32", "fp16"};
     return {"fp16", "fp32"};
 }
@@ -84,19 +84,23 @@ std::vector<const Target*> targets_of(const Bundle& bundle, std::string_view eng
 [[noreturn]] void refuse(const Bundle& bundle, std::string_view engine, std::string_view wanted,
                          const std::vector<EngineEntry>& engines) {
     std::string had;
-    bool int8 = false;
+    std::string int8;
     for (const Target& target : bundle.targets) {
         const bool counts = std::any_of(engines.begin(), engines.end(), [&](const EngineEntry& entry) {
             return entry.name == target.engine && (engine == "auto" || engine == entry.name);
         });
         if (!counts) continue;
-        int8 = int8 || target.weights == "int8";
+        if (int8.empty() && (target.weights == "int8" || target.weights == "int8-weights")) {
+            int8 = target.weights;
+        }
         had += (had.empty() ? "" : "; ") + target.engine + " with " + described(target);
     }
-    throw BundleError(
-        bundle.path + " has no target" + (engine == "auto" ? "" : " for engine " + quoted(engine)) +
-        " that runs in precision " + quoted(wanted) + "; it has: " + had +
-        (int8 && wanted == "auto" ? " (auto never takes int8: --precision int8 asks for it)" : ""));
+    throw BundleError(bundle.path + " has no target" +
+                      (engine == "auto" ? "" : " for engine " + quoted(engine)) + " that runs in precision " +
+                      quoted(wanted) + "; it has: " + had +
+                      (wanted == "auto" && !int8.empty()
+                           ? " (auto never takes " + int8 + ": --precision " + int8 + " asks for it)"
+                           : ""));
 }
 
 }  // namespace

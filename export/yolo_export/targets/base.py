@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, ClassVar
 
 from yolo_edge.engines import engine_class
+from yolo_edge.options import INT8_PRECISIONS
 from yolo_export.targets.intermediate import Intermediate
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ class Target(ABC):
             source: What to convert.
             folder: Existing folder that the files are written into.
             size_hw: Height and width in px that the user asked for.
-            weights: Number type that weights are stored in, one of `weights`. ``fp16`` halves the files; the
-                arithmetic stays what the engine is told to use.
+            weights: Number type that weights are stored in, one of `weights`. ``fp16`` halves the files and
+                ``int8-weights`` quarters them; the arithmetic stays what the engine is told to use.
             quantization: How ``int8`` is made; None for other weights.
             opset: ONNX operator set; None for `DEFAULT_OPSET`.
             progress: Gets a short line before each long step.
@@ -156,7 +157,9 @@ class Target(ABC):
         return {
             "engine": self.engine,
             "weights": weights,
-            "compute": ["int8"] if weights == "int8" else list(engine_class(self.engine).open_compute),
+            "compute": [weights]
+            if weights in INT8_PRECISIONS
+            else list(engine_class(self.engine).open_compute),
             "files": files,
             "input": {
                 "name": input_name,

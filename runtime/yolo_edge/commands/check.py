@@ -49,6 +49,7 @@ def execute(args: argparse.Namespace) -> int:
     from yolo_edge.checking import check_bundle
     from yolo_edge.engines import engine_names
     from yolo_edge.errors import BundleError, EngineError, MissingExtraError
+    from yolo_edge.options import INT8_PRECISIONS
     from yolo_edge.table import format_table
 
     bundle = load_bundle(chosen_model(args.model))
@@ -64,8 +65,8 @@ def execute(args: argparse.Namespace) -> int:
             with bad_arguments(args), shown_warnings(args):
                 for target in _targets(bundle, engine, args.precision):
                     arguments = engine_arguments(args)
-                    if args.precision == "auto" and target.weights == "int8":
-                        arguments["precision"] = "int8"
+                    if args.precision == "auto" and target.weights in INT8_PRECISIONS:
+                        arguments["precision"] = target.weights
                     results.append(check_bundle(bundle.only(target), target.engine, **arguments))
         except (BundleError, EngineError, MissingExtraError) as error:
             if len(engines) == 1:

@@ -76,10 +76,10 @@ def choose_precision(target: Target, wanted: str) -> str:
 
     ``fp32`` is float32 everywhere, whatever the CPU offers. ``fp16-storage`` keeps weights and blobs in half
     precision and computes in float32, ``fp16`` computes in half precision too, ``bf16`` stores bfloat16,
-    ``int8`` runs a target with int8 weights.
+    ``int8`` runs a target with int8 weights, ``int8-weights`` computes in float32 from weights of 8 bits.
     ``auto`` is fp16-storage where the engine has it, the CPU has half-precision arithmetic and the target
     allows it, else fp32: half-precision arithmetic moves scores by up to 0.3, so nobody gets it unasked, and
-    nobody gets int8 unasked.
+    nobody gets 8-bit weights unasked.
 
     Raises:
         ValueError: An unknown name, or one that the engine does not have.
@@ -101,8 +101,8 @@ def select_target(bundle: Bundle, engine: str, precision: str = "auto") -> Targe
 
     Engine ``auto`` takes the usually fastest that is installed and can do what is wanted. Of an engine's
     targets, ``fp32`` takes one with float32 weights before one with half-precision weights,
-    ``fp16-storage`` and ``fp16`` the other way round, and ``int8`` only int8 weights, which ``auto`` never
-    takes.
+    ``fp16-storage`` and ``fp16`` the other way round, ``int8`` and ``int8-weights`` only their own, which
+    ``auto`` never takes.
 
     Raises:
         ValueError: Unknown engine or precision, or one that the engine does not have.

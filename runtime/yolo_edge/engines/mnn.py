@@ -30,7 +30,7 @@ class MnnEngine(Engine):
     name: ClassVar[str] = "mnn"
     package: ClassVar[str] = "MNN"
     install: ClassVar[str] = "pip install 'yolo-edge[mnn]'"
-    compute_modes: ClassVar[tuple[str, ...]] = ("fp32",)
+    compute_modes: ClassVar[tuple[str, ...]] = ("fp32", "int8-weights")
     shares_workers: ClassVar[bool] = True
     head_tolerance: ClassVar[Mapping[str, float]] = {"fp32": 1e-4}
 

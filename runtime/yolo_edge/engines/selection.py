@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from yolo_edge.bundle import Bundle, Target
 from yolo_edge.errors import BundleError, MissingExtraError
-from yolo_edge.options import PRECISIONS
+from yolo_edge.options import INT8_PRECISIONS, PRECISIONS
 
 __all__ = ["EngineOffer", "Selection", "choose_compute", "choose_target"]
 
@@ -21,6 +21,7 @@ _WEIGHTS: Mapping[str, tuple[str, ...]] = {
     "fp16": ("fp16", "fp32"),
     "bf16": ("fp32", "fp16"),
     "int8": ("int8",),
+    "int8-weights": ("int8-weights",),
 }
 """By arithmetic, the weights that may run in it, the preferred ones first. Half-precision weights lose
 nothing where they are used as such; where float32 is asked for they come second, for they were rounded."""
@@ -118,8 +119,8 @@ def choose_target(
     targets = [target for target in bundle.targets if target.engine in names]
     had = "; ".join(f"{target.engine} with {_described(target)}" for target in targets)
     where = "" if engine == "auto" else f" for engine {engine!r}"
-    int8 = wanted == "auto" and any(target.weights == "int8" for target in targets)
-    hint = " (auto never takes int8: --precision int8 asks for it)" if int8 else ""
+    int8 = next((target.weights for target in targets if target.weights in INT8_PRECISIONS), "")
+    hint = f" (auto never takes {int8}: --precision {int8} asks for it)" if int8 and wanted == "auto" else ""
     raise BundleError(
         f"{bundle.title} has no target{where} that runs in precision {wanted!r}; it has: {had}{hint}"
     )

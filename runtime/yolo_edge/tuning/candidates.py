@@ -12,6 +12,7 @@ from typing import Any
 from yolo_edge._core import CpuSet, CpuTopology
 from yolo_edge.bundle import Bundle
 from yolo_edge.engines import engine_class, engine_names, installed_version, native_version
+from yolo_edge.options import INT8_PRECISIONS
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,11 @@ def runtimes_of(bundle: Bundle, engines: Sequence[str] | None = None) -> list[Ru
 
 
 def without_int8(runtimes: Sequence[Runtime]) -> list[Runtime]:
-    """What may be chosen for a user who did not ask for int8, which may find less."""
+    """What may be chosen for a user who did not ask for 8-bit weights, which may find less."""
     kept = [
-        dataclasses.replace(runtime, precisions=tuple(mode for mode in runtime.precisions if mode != "int8"))
+        dataclasses.replace(
+            runtime, precisions=tuple(mode for mode in runtime.precisions if mode not in INT8_PRECISIONS)
+        )
         for runtime in runtimes
     ]
     return [runtime for runtime in kept if runtime.precisions]

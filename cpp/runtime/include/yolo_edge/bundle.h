@@ -73,7 +73,8 @@ std::map<std::string, std::string> verified_files(const Bundle& bundle, const Ta
 /// engine_names() that can do what is wanted.
 ///
 /// Of an engine's targets, "fp32" takes one with float32 weights before one with half-precision weights,
-/// "fp16-storage" and "fp16" the other way round, and "int8" only int8 weights, which "auto" never takes.
+/// "fp16-storage" and "fp16" the other way round, "int8" and "int8-weights" only their own, which "auto"
+/// never takes.
 ///
 /// Throws std::invalid_argument for an engine that this library does not have, or a precision that is unknown
 /// or that the engine does not have; BundleError when the bundle has no such target.

@@ -25,9 +25,10 @@ struct EngineOptions {
 ///
 /// "fp32" is float32 everywhere, whatever the CPU offers. "fp16-storage" keeps weights and blobs in half
 /// precision and computes in float32, "fp16" computes in half precision too, "bf16" stores bfloat16, "int8"
-/// runs a target with int8 weights. "auto" is fp16-storage where the engine has it, the CPU has
-/// half-precision arithmetic and the target was verified in it, else fp32: half-precision arithmetic moves
-/// scores by up to 0.3, so nobody gets it unasked, and nobody gets int8 unasked.
+/// runs a target with int8 weights, "int8-weights" one whose weights alone have 8 bits, in float32. "auto" is
+/// fp16-storage where the engine has it, the CPU has half-precision arithmetic and the target was verified in
+/// it, else fp32: half-precision arithmetic moves scores by up to 0.3, so nobody gets it unasked, and nobody
+/// gets 8-bit weights unasked.
 ///
 /// Throws std::invalid_argument for an unknown name or one that the engine does not have, BundleError for
 /// one in which the target was not verified.
