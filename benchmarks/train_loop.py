@@ -1,10 +1,14 @@
 """What training brings and costs: the loop's own share of the time, and transfer against random weights.
 
     python benchmarks/train_loop.py overhead data.yaml [--cfg v5lite-e] [--imgsz 320] [--out FILE.json]
+    python benchmarks/train_loop.py step [--cfg v5lite-e] [--imgsz 320] [--batch 16] [--out FILE.json]
     python benchmarks/train_loop.py transfer v5lite-e.pt coco-train64 coco-val64 --names coco.names
 
 ``overhead`` runs epochs without validation and takes the time apart: waiting for images, forward with loss
 and backward, the optimiser with the moving average, and the rest, which is the loop's own.
+
+``step`` compares forward, backward and optimiser in float32 and bfloat16, with tensors in PyTorch's default
+order and with the channels of each pixel side by side (``channels_last``).
 
 ``transfer`` makes a data set of the ten most frequent classes of two YOLO folders, trains a checkpoint on it
 with default settings, and the same network from random weights for as many epochs, and once more with the
@@ -21,10 +25,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pairs import describe_machine, timed_in_turn
+from pairs import describe_machine, paired_ratio, timed_in_turn
 
 from yolo_train.commands.train import wait_briefly
 
@@ -42,6 +47,11 @@ def main() -> None:
     overhead.add_argument("--imgsz", type=int, default=320)
     overhead.add_argument("--batch", type=int, default=16)
     overhead.add_argument("--epochs", type=int, default=8)
+    step = commands.add_parser("step")
+    step.add_argument("--cfg", default="v5lite-e")
+    step.add_argument("--imgsz", type=int, default=320)
+    step.add_argument("--batch", type=int, default=16)
+    step.add_argument("--pairs", type=int, default=30)
     transfer = commands.add_parser("transfer")
     transfer.add_argument("weights", type=Path)
     transfer.add_argument("train", type=Path)
@@ -51,11 +61,12 @@ def main() -> None:
     transfer.add_argument("--imgsz", type=int, default=320)
     transfer.add_argument("--epochs", type=int, default=30)
     transfer.add_argument("--frozen", type=int, default=7, help="layers of the backbone")
-    for each in (overhead, transfer):
+    for each in (overhead, step, transfer):
         each.add_argument("--out", type=Path)
     args = parser.parse_args()
     wait_briefly()  # as yolo-train does, before torch is imported
-    made = measure_overhead(args) if args.command == "overhead" else measure_transfer(args)
+    measure = {"overhead": measure_overhead, "step": measure_step, "transfer": measure_transfer}
+    made = measure[args.command](args)
     report = {"machine": describe_machine("torch", "numpy"), **made}
     print(json.dumps(report, indent=1))
     if args.out:
@@ -161,6 +172,50 @@ def measure_loss(trainer: Any, batches: Any, loss: Any) -> float:
 
     own_ms, all_ms = timed_in_turn([own, everything], pairs=10, warmup=2)
     return statistics.median(own_ms) / statistics.median(all_ms)
+
+
+def measure_step(args: argparse.Namespace) -> dict[str, object]:
+    """Images per second of each way, and its time over that of float32 in the default order."""
+    import torch
+
+    from yolo_train.training.determinism import available_cpus, deterministic
+    from yolo_train.training.precision import autocast
+    from yolo_train.transfer import starting_network
+
+    def way(precision: str, order: torch.memory_format) -> Callable[[], None]:
+        network = starting_network(None, args.cfg, ["a", "b", "c"], 0).network.train()
+        network.to(memory_format=order)  # type: ignore[call-overload]
+        optimiser = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, nesterov=True)
+        images = torch.rand(args.batch, 3, args.imgsz, args.imgsz).contiguous(memory_format=order)
+
+        def run() -> None:
+            with autocast(precision):
+                heads = network(images)
+            sum(head.float().square().mean() for head in heads).backward()
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+
+        return run
+
+    ways = {
+        f"{precision}, {str(order).removeprefix('torch.')}": way(precision, order)
+        for precision in ("fp32", "bf16")
+        for order in (torch.contiguous_format, torch.channels_last)
+    }
+    with deterministic(available_cpus()):
+        times = timed_in_turn(list(ways.values()), pairs=args.pairs, warmup=3)
+    return {
+        "network": args.cfg,
+        "imgsz": args.imgsz,
+        "batch": args.batch,
+        "ways": {
+            name: {
+                "images_per_second": round(args.batch * 1e3 / statistics.median(taken), 1),
+                "time_ratio": paired_ratio(taken, times[0]),
+            }
+            for name, taken in zip(ways, times)
+        },
+    }
 
 
 def measure_transfer(args: argparse.Namespace) -> dict[str, object]:

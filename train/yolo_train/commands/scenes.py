@@ -42,7 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--setting",
         choices=sorted(SETTINGS),
         default=defaults.setting,
-        help="harder is printed-and-photographed style, for measuring (default: %(default)s)",
+        help="clutter is mostly without codes; harder is printed-and-photographed style, for measuring "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--imgsz",

@@ -292,6 +292,7 @@ def _visible(code: _Code, hidden: Picture) -> tuple[float, tuple[float, float, f
 def code_mask(points: Points, side: int) -> Picture:
     """uint8 (side, side), 255 where a code's modules are."""
     mask = np.zeros((side, side), np.uint8)
-    fixed = np.round((points - 0.5) * 16).astype(np.int32)
+    # cv2.fillPoly draws edges that leave the picture up to some pixels beside their place.
+    fixed = np.round((clip_polygon(points, side) - 0.5) * 16).astype(np.int32)
     cv2.fillPoly(mask, [fixed], 255, cv2.LINE_8, 4)
     return mask

@@ -37,6 +37,7 @@ def choose_precision(wanted: str, network: Network, batch: int, imgsz: int) -> t
     network.train()
     saved = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     images = torch.rand(batch, 3, imgsz, imgsz, generator=torch.Generator().manual_seed(0))
+    images = images.contiguous(memory_format=torch.channels_last)
     seconds: dict[str, list[float]] = {"fp32": [], "bf16": []}
     for turn in range(_ROUNDS + 1):
         for precision, times in seconds.items():

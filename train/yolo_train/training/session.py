@@ -108,6 +108,8 @@ class _Session:
         self._names, self._train, self._val = _classes_and_samples(dataset, options.single_cls)
         self._digest = _digest(self._names, self._train, self._val)
         start = self._resumed_start(resumed, options) if resumed else self._new_start(options)
+        # As the trainer's images, and as oneDNN computes fastest.
+        start.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._strides, self._anchors = start.strides, start.anchors_px
         self._architecture = start.architecture
         imgsz = options.imgsz or start.imgsz or DEFAULT_SIZE
@@ -166,8 +168,6 @@ class _Session:
 
     def _make_state(self, start: Start) -> TrainingState:
         options = self._options
-        # Pixels before channels, as oneDNN computes: the trainer hands its images over like this.
-        start.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         schedule = self._schedule(1)
         optimiser = create_optimiser(
             start.network,
