@@ -175,9 +175,11 @@ def shown_warnings(args: argparse.Namespace) -> Iterator[None]:
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        yield
-    for warning in caught:
-        sys.stderr.write(f"{args.parser.prog}: warning: {warning.message}\n")
+        try:
+            yield
+        finally:
+            for warning in caught:
+                sys.stderr.write(f"{args.parser.prog}: warning: {warning.message}\n")
 
 
 @contextmanager
