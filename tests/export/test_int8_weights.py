@@ -127,6 +127,8 @@ def test_check_compares_with_what_the_export_measured(
     (place / "bundle.json").write_text(json.dumps(manifest))
     done = yolo_edge("check", place)
     assert (done.returncode, done.stdout.count("FAILED")) == (1, 1), done.stdout
+    (failed,) = (line for line in done.stdout.splitlines() if "FAILED" in line)
+    assert ", mean " in failed
 
 
 @pytest.mark.parametrize(
