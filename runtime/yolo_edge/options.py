@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional, Union
+
+from yolo_edge.finite import is_finite_number
 
 ClassSelection = Optional[Sequence[Union[int, str]]]
 
@@ -58,7 +59,7 @@ class DetectOptions:
     def __post_init__(self) -> None:
         for name in ("conf", "iou"):
             value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1):
+            if not (is_finite_number(value) and 0 <= value <= 1):
                 raise ValueError(f"{name} is {value!r}; it must be a number from 0 to 1")
         for name in ("max_detections", "max_candidates"):
             value = getattr(self, name)
