@@ -230,7 +230,7 @@ class _Reader:
                 raise
         for file, result in results.items():
             if result.size_hw is None:
-                kind = "corrupt-image" if file.exists() else "missing-image"
+                kind = "corrupt-image" if os.path.lexists(file) else "missing-image"
                 self._problems.add(kind, file, result.fault if kind == "corrupt-image" else "")
         return results
 
