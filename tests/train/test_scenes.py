@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
+import os
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import cv2
@@ -221,6 +225,26 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(SinkError, match="file: cannot be written: Not a directory"):
         write_scenes(tmp_path / "file" / "set", SceneOptions(train=1, val=0, imgsz=64))
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(SinkError, match=r"drawn: cannot be written: No space left on device; what was there"):
+        write_scenes(tmp_path / "drawn", SceneOptions(1, 0, imgsz=64))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(ProcessPoolExecutor, "map", killed)
+    with pytest.raises(SinkError, match=r"a process that draws scenes was killed.*fewer --workers"):
+        write_scenes(tmp_path / "drawn", SceneOptions(1, 0, imgsz=64), workers=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folders_of_others_are_never_replaced(tmp_path: Path) -> None:

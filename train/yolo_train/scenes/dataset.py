@@ -7,6 +7,7 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -167,6 +168,11 @@ def _each(
     with ProcessPoolExecutor(workers, context, _start_worker, (folder, options, photographs)) as pool:
         try:
             yield from pool.map(_draw_lot, lots)
+        except BrokenProcessPool:
+            raise SinkError(
+                "a process that draws scenes was killed, as happens when memory is short; fewer --workers "
+                "need less"
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for the rest
 
