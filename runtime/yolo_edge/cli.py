@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
+from yolo_edge.command_line import explain, run_command
 from yolo_edge.errors import (
     BundleError,
     EngineError,
@@ -64,18 +64,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             command.set_defaults(execute=module.execute, parser=command)
     args = parser.parse_args(given)
     try:
-        return int(args.execute(args))
-    except (BundleError, EngineError, MissingExtraError, ProfileError, SinkError, SourceError) as error:
+        return run_command(lambda: int(args.execute(args)))
+    except (
+        BundleError,
+        EngineError,
+        MissingExtraError,
+        ProfileError,
+        SinkError,
+        SourceError,
+        MemoryError,
+        OSError,
+    ) as error:
         if getattr(args, "verbose", False):
             import traceback
 
             traceback.print_exc()
-        sys.stderr.write(f"yolo-edge {args.command}: error: {error}\n")
+        sys.stderr.write(f"yolo-edge {args.command}: error: {explain(error)}\n")
         return 1
-    except BrokenPipeError:
-        # Whoever read our output has enough, as in `yolo-edge run ... --jsonl - | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except KeyboardInterrupt:
         return 130
 
