@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,22 @@ def test_output_to_a_full_disk(folder: Path, words: list[str], name: str) -> Non
 def test_output_that_nobody_reads(folder: Path, redirected: str) -> None:
     done = run(["yolo_edge.cli", "info"], redirected, folder)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [pytest.param(signal.SIGTERM, 143, id="terminated"), pytest.param(signal.SIGINT, 130, id="Ctrl-C")],
+)
+def test_interrupted_commands_leave_nothing(folder: Path, number: signal.Signals, code: int) -> None:
+    words = ["scenes", "drawn", "--count", "100000", "--imgsz", "64"]
+    before = set(folder.iterdir())
+    with subprocess.Popen([sys.executable, "-m", "yolo_train.cli", *words], cwd=folder) as process:
+        deadline = time.monotonic() + 60
+        while not list(folder.glob(".drawn*/images/train/*.jpg")) and time.monotonic() < deadline:
+            time.sleep(0.1)  # until it is at work
+        process.send_signal(number)
+        assert process.wait(60) == code
+    assert set(folder.iterdir()) == before
 
 
 def test_text_that_the_terminal_lacks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

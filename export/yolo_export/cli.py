@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from yolo_edge.command_line import explain, run_command
+from yolo_edge.command_line import explain, interrupted_code, run_command
 from yolo_edge.commands.arguments import split_list
 from yolo_edge.commands.import_arguments import add_import_facts, given_import_facts, import_options
 from yolo_edge.options import DEFAULT_SIZE
@@ -46,7 +46,7 @@ real engine and compared with the checkpoint before anything is replaced.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 usage, 130 Ctrl-C, 143 SIGTERM."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["info"]:
         return _info(words[1:])
@@ -172,10 +172,10 @@ def _guarded(work: Callable[[], int], steps: Steps, *, verbose: bool) -> int:
     """Runs a command; errors become one line and an exit code."""
     try:
         return run_command(work)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         steps.finish()
         sys.stderr.write("yolo-export: interrupted; nothing was replaced\n")
-        return 130
+        return interrupted_code(error)
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
         steps.finish()
         if verbose or not _is_ours(error):

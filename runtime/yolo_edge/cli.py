@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from yolo_edge.command_line import explain, run_command
+from yolo_edge.command_line import explain, interrupted_code, run_command
 from yolo_edge.errors import (
     BundleError,
     EngineError,
@@ -43,7 +43,7 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 usage, 130 Ctrl-C, 143 SIGTERM."""
     parser = argparse.ArgumentParser(
         prog="yolo-edge",
         description="Runs YOLOv5 and YOLOv5-Lite bundles, made by yolo-export, on images, video and cameras.",
@@ -81,8 +81,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         sys.stderr.write(f"yolo-edge {args.command}: error: {explain(error)}\n")
         return 1
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as error:
+        return interrupted_code(error)
 
 
 class _Version(argparse.Action):

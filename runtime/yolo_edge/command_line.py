@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from yolo_edge.errors import SinkError
 
@@ -15,15 +18,18 @@ def run_command(work: Callable[[], int]) -> int:
 
     A standard stream that was closed, as with ``>&-``, is one that nobody reads; otherwise the next file
     opened would take its number, and get what libraries print. Text that the terminal's encoding lacks is
-    shown as escapes. When the reader of our output has enough, as ``head`` has, the exit code is 0.
+    shown as escapes. SIGTERM ends it as Ctrl-C does. When the reader of our output has enough, as ``head``
+    has, the exit code is 0.
 
     Raises:
+        KeyboardInterrupt: :func:`interrupted_code` is the exit code.
         SinkError: Standard output cannot be written.
         OSError: Of a file; :func:`explain` says which.
     """
     _open_standard_streams()
     try:
-        code = work()
+        with _terminated_like_interrupted():
+            code = work()
         sys.stdout.flush()
     except BrokenPipeError:
         _discard_output()
@@ -32,6 +38,34 @@ def run_command(work: Callable[[], int]) -> int:
         _raise_if_of_output()
         raise
     return code
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: whatever Ctrl-C tidies up is tidied up before the command ends."""
+
+
+def interrupted_code(error: KeyboardInterrupt) -> int:
+    """The exit code of a command that was interrupted, as shells have it."""
+    return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    def terminate(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a second one ends it at once
+        raise Terminated
+
+    if (
+        threading.current_thread() is not threading.main_thread()
+        or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+    ):
+        yield
+        return
+    signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def explain(error: BaseException) -> str:

@@ -11,7 +11,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from yolo_edge.command_line import explain, run_command
+from yolo_edge.command_line import explain, interrupted_code, run_command
 
 _COMMANDS = {
     "check": "read a dataset and report what is wrong with it and what is in it",
@@ -32,7 +32,7 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 usage, 130 Ctrl-C, 143 SIGTERM."""
     words = list(sys.argv[1:] if argv is None else argv)
     name = words[0] if words and words[0] in _COMMANDS else "train"
     module = importlib.import_module(f"yolo_train.commands.{name}")
@@ -49,8 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(words if name == "train" else words[1:])
     try:
         return run_command(lambda: int(module.run(args)))
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as error:
+        return interrupted_code(error)
     except (RuntimeError, ValueError, OSError, MemoryError) as error:
         if args.verbose or not _is_ours(error):
             traceback.print_exc()
