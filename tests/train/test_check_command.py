@@ -218,7 +218,9 @@ def test_the_command(yolo_train: Any, tmp_path: Path) -> None:
     ("arguments", "text"),
     [
         pytest.param(["--imgsz", "0"], "--imgsz is 0; it must be a positive number of pixels", id="imgsz"),
-        pytest.param(["--threads", "0"], "threads is 0; it must be at least 1", id="threads"),
+        pytest.param(
+            ["--threads", "0"], "threads is 0; it must be a whole number of at least 1", id="threads"
+        ),
         pytest.param(["--show", "-1"], "--show is -1; it must not be negative", id="show"),
     ],
 )
