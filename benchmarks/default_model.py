@@ -32,7 +32,8 @@ from yolo_edge.options import DetectOptions
 from yolo_edge.progress import Progress
 from yolo_edge.sources import FailedFrame, open_sources
 from yolo_edge.val import ConfusionThresholds, evaluate
-from yolo_train.scenes.dataset import SceneOptions, write_scenes
+from yolo_train.scenes.dataset import write_scenes
+from yolo_train.scenes.options import SceneOptions
 
 UNSEEN_SEED = 20260
 """scripts/train-default-model draws with other seeds."""

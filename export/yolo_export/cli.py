@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from yolo_edge.command_line import explain, interrupted_code, run_command
 from yolo_edge.commands.arguments import split_list
 from yolo_edge.commands.import_arguments import add_import_facts, given_import_facts, import_options
 from yolo_edge.options import DEFAULT_SIZE
@@ -45,7 +46,7 @@ real engine and compared with the checkpoint before anything is replaced.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 usage, 130 Ctrl-C, 143 SIGTERM."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words[:1] == ["info"]:
         return _info(words[1:])
@@ -170,16 +171,16 @@ def _sensitivity(words: list[str]) -> int:
 def _guarded(work: Callable[[], int], steps: Steps, *, verbose: bool) -> int:
     """Runs a command; errors become one line and an exit code."""
     try:
-        return work()
-    except KeyboardInterrupt:
+        return run_command(work)
+    except KeyboardInterrupt as error:
         steps.finish()
         sys.stderr.write("yolo-export: interrupted; nothing was replaced\n")
-        return 130
-    except (RuntimeError, ValueError, OSError) as error:
+        return interrupted_code(error)
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
         steps.finish()
         if verbose or not _is_ours(error):
             traceback.print_exc()
-        sys.stderr.write(f"yolo-export: error: {error}\n")
+        sys.stderr.write(f"yolo-export: error: {explain(error)}\n")
         return 2 if isinstance(error, ValueError) else 1
 
 
@@ -325,7 +326,7 @@ def _table(report: ExportReport) -> str:
 def _is_ours(error: Exception) -> bool:
     """Whether an error is one whose message says all; others come with their traceback."""
     return type(error).__module__.startswith(("yolo_edge", "yolo_export")) or isinstance(
-        error, (ValueError, OSError)
+        error, (ValueError, OSError, MemoryError)
     )
 
 

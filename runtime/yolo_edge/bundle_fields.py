@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from yolo_edge.bundle_json import shown
+from yolo_edge.finite import is_finite_number
 
 _MISSING = object()
 
@@ -88,7 +88,7 @@ class Fields:
         if (
             isinstance(value, list)
             and len(value) == count
-            and all(_is_number(item) and (limit is None or abs(item) <= limit) for item in value)
+            and all(is_finite_number(item) and (limit is None or abs(item) <= limit) for item in value)
         ):
             return [float(item) for item in value]
         bounds = "" if limit is None else f" from -{limit} to {limit}"
@@ -192,11 +192,5 @@ def _is_integer(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
-    # Not math.isfinite, which fails for a whole number that no float can hold.
-    largest = sys.float_info.max
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and -largest <= value <= largest
-
-
 def _is_pair(value: Any) -> bool:
-    return isinstance(value, list) and len(value) == 2 and all(map(_is_number, value))
+    return isinstance(value, list) and len(value) == 2 and all(map(is_finite_number, value))

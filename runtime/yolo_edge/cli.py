@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
+from yolo_edge.command_line import explain, interrupted_code, run_command
 from yolo_edge.errors import (
     BundleError,
     EngineError,
@@ -43,7 +43,7 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 usage, 130 Ctrl-C, 143 SIGTERM."""
     parser = argparse.ArgumentParser(
         prog="yolo-edge",
         description="Runs YOLOv5 and YOLOv5-Lite bundles, made by yolo-export, on images, video and cameras.",
@@ -64,20 +64,25 @@ def main(argv: Sequence[str] | None = None) -> int:
             command.set_defaults(execute=module.execute, parser=command)
     args = parser.parse_args(given)
     try:
-        return int(args.execute(args))
-    except (BundleError, EngineError, MissingExtraError, ProfileError, SinkError, SourceError) as error:
+        return run_command(lambda: int(args.execute(args)))
+    except (
+        BundleError,
+        EngineError,
+        MissingExtraError,
+        ProfileError,
+        SinkError,
+        SourceError,
+        MemoryError,
+        OSError,
+    ) as error:
         if getattr(args, "verbose", False):
             import traceback
 
             traceback.print_exc()
-        sys.stderr.write(f"yolo-edge {args.command}: error: {error}\n")
+        sys.stderr.write(f"yolo-edge {args.command}: error: {explain(error)}\n")
         return 1
-    except BrokenPipeError:
-        # Whoever read our output has enough, as in `yolo-edge run ... --jsonl - | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        return 130
+    except KeyboardInterrupt as error:
+        return interrupted_code(error)
 
 
 class _Version(argparse.Action):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from yolo_edge._core import CpuSet, CpuTopology
+from yolo_edge.options import MOST_THREADS, check_count
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ def plan_cpus(
 
     Raises:
         ValueError: Both ``cluster`` and ``affinity``, a cluster that this machine lacks, a CPU that this
-            process may not use, or fewer threads than one.
+            process may not use, or fewer threads than one or very many.
     """
     if cluster is not None and affinity is not None:
         raise ValueError(f"both cluster {cluster} and affinity {affinity} were given; choose one")
-    if threads is not None and (isinstance(threads, bool) or threads < 1):
-        raise ValueError(f"threads is {threads!r}; it must be a whole number of at least 1")
+    if threads is not None:
+        check_count("threads", threads, MOST_THREADS)
     machine = topology if topology is not None else CpuTopology.read()
     wanted = CpuSet(affinity) if isinstance(affinity, str) else affinity
     cpus = machine.select(cluster=cluster, affinity=wanted)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Optional, Union
+
+from yolo_edge.finite import is_finite_number
 
 ClassSelection = Optional[Sequence[Union[int, str]]]
 
@@ -24,6 +25,24 @@ DEFAULT_SIZE = 640
 
 PAD_VALUE = 114
 """Grey level of the letterbox border in YOLOv5's and YOLOv5-Lite's tools, all releases."""
+
+MOST_BOXES = (1 << 31) - 1
+"""What the core counts boxes to."""
+
+MOST_THREADS = 1024
+"""More than boards have CPUs; engines hang or crash when they are asked for very many."""
+
+
+def check_count(name: str, value: object, most: int) -> None:
+    """Refuses what is no whole number from 1 to ``most``.
+
+    Raises:
+        ValueError: The message names it and the bound.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")
+    if value > most:
+        raise ValueError(f"{name} is {value}; it must be at most {most}")
 
 
 @dataclass(frozen=True)
@@ -58,12 +77,11 @@ class DetectOptions:
     def __post_init__(self) -> None:
         for name in ("conf", "iou"):
             value = getattr(self, name)
-            if not (isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1):
+            if not (is_finite_number(value) and 0 <= value <= 1):
                 raise ValueError(f"{name} is {value!r}; it must be a number from 0 to 1")
         for name in ("max_detections", "max_candidates"):
             value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} is {value!r}; it must be a whole number of at least 1")
+            check_count(name, value, MOST_BOXES)
 
 
 def resolve_classes(classes: ClassSelection, names: Sequence[str]) -> list[int] | None:

@@ -59,6 +59,14 @@ class Staging:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self.folder, ignore_errors=True)
+        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError) and self._is_of_it(error):
+            raise self._error(
+                f"{self.place}: cannot be written: {error.strerror}; what was there is as it was"
+            ) from error
+
+    def _is_of_it(self, error: OSError) -> bool:
+        """Whether an error is of a file in the folder; one of a full disk names no file."""
+        return error.filename is None or str(error.filename).startswith(str(self.folder))
 
     def move_into_place(self) -> None:
         """Puts the folder where it belongs; what stood there is removed only afterwards."""

@@ -236,6 +236,16 @@ def test_bad_folders(tmp_path: Path) -> None:
             "is not plain YAML: could not determine a constructor for the tag",
             id="unsafe tag",
         ),
+        pytest.param(
+            "a: &a [x, x]\n"
+            + "".join(f"{b}: &{b} [{f'*{a}, ' * 9}]\n" for a, b in zip("abcdefg", "bcdefgh"))
+            + "names: *h\nval: images\n",
+            "is not plain YAML: its aliases stand for more than",
+            id="aliases that grow",
+        ),
+        pytest.param("names: &n [*n]\nval: images\n", "or for themselves", id="alias of itself"),
+        pytest.param("#" * (1 << 21), "has 2,097,152 bytes; a file of this kind is read", id="huge"),
+        pytest.param(f"val: {'x' * 300}\nnames: [cat]\n", "File name too long", id="long name"),
         pytest.param("val: images\n", "names is missing; it must be a list", id="no names"),
         pytest.param("val: images\nnames: cat\n", "names is 'cat'; it must be a list", id="names text"),
         pytest.param("val: images\nnames: {a: cat}\n", "names has the class id 'a'", id="names ids"),

@@ -17,6 +17,8 @@ Command = Callable[..., "subprocess.CompletedProcess[str]"]
     ("flags", "text"),
     [
         pytest.param(["--threads", 0], "threads is 0; it must be a whole number of at least 1", id="threads"),
+        pytest.param(["--threads", 10**20], "it must be at most 1024", id="very many threads"),
+        pytest.param(["--max-detections", 10**20], "it must be at most 2147483647", id="very many boxes"),
         pytest.param(["--conf", 2], "conf is 2.0; it must be a number from 0 to 1", id="conf"),
         pytest.param(["--iou", -1], "iou is -1.0", id="iou"),
         pytest.param(["--imgsz", 100], "the model's stride 32; the nearest that are: 96, 128", id="imgsz"),

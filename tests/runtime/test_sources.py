@@ -157,6 +157,7 @@ def test_mixed_sources_keep_their_order(folder: Path, video: Path) -> None:
     ("spec", "text"),
     [
         pytest.param("missing.jpg", "no such file or folder", id="missing"),
+        pytest.param("", "a source is empty", id="empty name"),
         pytest.param("*.nothing", "no file matches this pattern", id="empty glob"),
         pytest.param(
             "cam93", r"cam93: there is no /dev/video93; (devices here|this machine has no)", id="camera"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,30 @@ def binary_labels(root: Path) -> None:
     (root / "labels" / "train" / "a.txt").write_bytes(b"\xff\xfe")
 
 
+def endless_labels(root: Path) -> None:
+    (root / "labels" / "train" / "a.txt").unlink()
+    (root / "labels" / "train" / "a.txt").symlink_to("/dev/zero")
+
+
+def piped_labels(root: Path) -> None:
+    (root / "labels" / "train" / "a.txt").unlink()
+    os.mkfifo(root / "labels" / "train" / "a.txt")
+
+
+def huge_labels(root: Path) -> None:
+    os.truncate(root / "labels" / "train" / "a.txt", 1 << 30)
+
+
+def with_mark(root: Path) -> None:
+    labels = root / "labels" / "train" / "a.txt"
+    labels.write_bytes(labels.read_text().replace("\n", "\r\n").encode("utf-8-sig"))
+
+
+def piped_image(root: Path) -> None:
+    listed("images/train/p.png\n")(root)
+    os.mkfifo(root / "images" / "train" / "p.png")
+
+
 CASES = [
     pytest.param(add_rows(""), None, False, id="nothing"),
     pytest.param(cut_image, ("corrupt-image", "a.png", "does not decode as an image"), True, id="cut image"),
@@ -78,6 +103,16 @@ CASES = [
     pytest.param(add_rows("1 .9 .5 .4 .1\n"), ("clipped-box", "a.txt:3", ""), False, id="clipped"),
     pytest.param(add_rows("1 .5 .5 .002 .1\n"), ("tiny-object", "a.txt", "dog, 1.3x36.0"), False, id="tiny"),
     pytest.param(binary_labels, ("unreadable-labels", "a.txt", "is not a text file"), True, id="binary"),
+    pytest.param(endless_labels, ("unreadable-labels", "a.txt", "a pipe or a device"), True, id="endless"),
+    pytest.param(piped_labels, ("unreadable-labels", "a.txt", "a pipe or a device"), True, id="pipe"),
+    pytest.param(huge_labels, ("unreadable-labels", "a.txt", "has 1,073,741,824 bytes"), True, id="huge"),
+    pytest.param(with_mark, None, False, id="as Windows writes"),
+    pytest.param(piped_image, ("corrupt-image", "p.png", "a pipe or a device"), True, id="piped image"),
+    pytest.param(listed(f"{'x' * 300}.png\n"), ("missing-image", f"{'x' * 300}.png", ""), True, id="long"),
+    pytest.param(listed(f"{'x' * 9000}\n"), ("missing-image", "x" * 9000, ""), True, id="very long"),
+    pytest.param(
+        listed("images/\0.png\n"), ("dataset-file", "data.yaml", "is not a text file"), True, id="NUL"
+    ),
     pytest.param(listed("images/train/x.png\n"), ("missing-image", "x.png", ""), True, id="missing image"),
     pytest.param(
         listed("images/train/a.png\n" * 2), ("listed-twice", "a.png", "in train"), False, id="twice"
@@ -183,7 +218,9 @@ def test_the_command(yolo_train: Any, tmp_path: Path) -> None:
     ("arguments", "text"),
     [
         pytest.param(["--imgsz", "0"], "--imgsz is 0; it must be a positive number of pixels", id="imgsz"),
-        pytest.param(["--threads", "0"], "threads is 0; it must be at least 1", id="threads"),
+        pytest.param(
+            ["--threads", "0"], "threads is 0; it must be a whole number of at least 1", id="threads"
+        ),
         pytest.param(["--show", "-1"], "--show is -1; it must not be negative", id="show"),
     ],
 )

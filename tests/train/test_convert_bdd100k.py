@@ -96,6 +96,7 @@ def test_a_file_for_each_image(tmp_path: Path) -> None:
         pytest.param({"category": "car", "box2d": {"x1": 1}}, 'has the box2d {"x1": 1}', id="box"),
         pytest.param({"category": "car", "box2d": 7}, "has the box2d 7", id="no box"),
         pytest.param(bdd_label("car", (1, 1, float("nan"), 2)), "has the box2d", id="no number"),
+        pytest.param(bdd_label("car", (1, 1, 10**400, 2)), "has the box2d", id="beyond floats"),
     ],
 )
 def test_bad_labels(tmp_path: Path, label: Any, message: str) -> None:

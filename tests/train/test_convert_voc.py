@@ -142,6 +142,16 @@ def test_entities_do_not_grow(tmp_path: Path) -> None:
     assert read_xml(path).text == "<&"
 
 
+@pytest.mark.parametrize("digits", ["5000", "12"])
+def test_a_size_beyond_measure_is_not_taken(tmp_path: Path, digits: str) -> None:
+    images = write_images(tmp_path / "images", "a.jpg")
+    size = f"<size><width>{'9' * int(digits)}</width><height>90</height></size>"
+    (tmp_path / "xml").mkdir()
+    (tmp_path / "xml" / "a.xml").write_text(f"<annotation>{size}</annotation>")
+    done = convert_to_yolo(voc(), [LabelSource("train", tmp_path / "xml", images)], tmp_path / "out")
+    assert done.images == {"train": 1}
+
+
 def test_all_bad_files_at_once(tmp_path: Path) -> None:
     images = write_images(tmp_path / "images", "a.jpg", "b.jpg")
     for name in "ab":

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
+import os
+import sys
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import cv2
@@ -26,7 +31,8 @@ from yolo_train.scenes import (
     SceneSettings,
     draw_scene,
 )
-from yolo_train.scenes.dataset import SceneOptions, write_scenes
+from yolo_train.scenes.dataset import write_scenes
+from yolo_train.scenes.options import SceneOptions
 from yolo_train.scenes.placing import paste, posed
 from yolo_train.scenes.prints import Print
 from yolo_train.scenes.scene import clip_polygon, code_mask
@@ -221,6 +227,41 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(SinkError, match="file: cannot be written: Not a directory"):
         write_scenes(tmp_path / "file" / "set", SceneOptions(train=1, val=0, imgsz=64))
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(SinkError, match=r"drawn: cannot be written: No space left on device; what was there"):
+        write_scenes(tmp_path / "drawn", SceneOptions(1, 0, imgsz=64))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_and_wrong_arguments_need_no_opencv(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "yolo_train"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(SystemExit) as left:
+        main(["scenes", "--help"])
+    assert left.value.code == 0
+    assert main(["scenes", str(tmp_path / "drawn")]) == 1
+    assert capsys.readouterr().err.startswith(
+        "yolo-train scenes: error: drawing scenes needs the Python package cv2"
+    )
+
+
+def test_a_worker_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise BrokenProcessPool
+
+    monkeypatch.setattr(ProcessPoolExecutor, "map", killed)
+    with pytest.raises(SinkError, match=r"a process that draws scenes was killed.*fewer --workers"):
+        write_scenes(tmp_path / "drawn", SceneOptions(1, 0, imgsz=64), workers=2)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_folders_of_others_are_never_replaced(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
+import pickle
 import signal
 import subprocess
 import sys
@@ -217,7 +219,23 @@ def test_best_exports_with_nothing_else_given(whole: Path, tmp_path: Path) -> No
         pytest.param(lambda content: content.pop("resume"), "a finished network only", id="best.pt"),
         pytest.param(lambda content: content.update(format="x"), "is not a checkpoint", id="foreign"),
         pytest.param(lambda content: content.update(names=["a"]), "began with a", id="other classes"),
-        pytest.param(lambda content: content["resume"].pop("optimiser"), "does not fit", id="no optimiser"),
+        pytest.param(lambda content: content["resume"].pop("optimiser"), "usable optimiser", id="no part"),
+        pytest.param(
+            lambda content: content["resume"].update(weights="x", best=99),
+            "last.pt: has no usable weights, best: it is damaged or of another version",
+            id="parts of another kind",
+        ),
+        pytest.param(
+            lambda content: content["resume"]["weights"].popitem(), "does not fit", id="a tensor is missing"
+        ),
+        pytest.param(
+            lambda content: content["resume"]["options"].update(newer=1),
+            "last.pt: its options are damaged or of another version: unknown options: newer",
+            id="newer option",
+        ),
+        pytest.param(
+            lambda content: content["resume"]["options"].pop("data"), "its options are damaged", id="no data"
+        ),
     ],
 )
 def test_what_cannot_be_resumed(here, whole: Path, tmp_path: Path, edit, text: str) -> None:
@@ -244,11 +262,36 @@ def test_resuming_from_another_name_is_refused(here, whole: Path, tmp_path: Path
     assert [each.name for each in tmp_path.iterdir()] == ["epoch5.pt"]
 
 
-def test_a_damaged_last_is_refused(here, tmp_path: Path) -> None:
-    (tmp_path / "last.pt").write_bytes(b"x" * 100)
+class _Touches:
+    """Whoever unpickles it makes a file."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (Path("pwned"),)
+
+
+def _saved(content: object) -> bytes:
+    file = io.BytesIO()
+    torch.save(content, file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"x" * 100, id="text"),
+        pytest.param(_saved({"a": torch.zeros(9999)})[:5000], id="cut"),
+        pytest.param(_saved({"format": _Touches()}), id="hostile"),
+        pytest.param(pickle.dumps({"format": _Touches()}), id="hostile pickle"),
+    ],
+)
+def test_a_damaged_last_is_refused(here, tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "last.pt").write_bytes(data)
     run = here("--resume", tmp_path / "last.pt", "--no-plots")
     assert run.returncode == 1
-    assert "last.pt: cannot be read" in run.stderr and "Traceback" not in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert f"last.pt: is damaged or cut short ({len(data):,} bytes)" in run.stderr
+    assert [each.name for each in tmp_path.iterdir()] == ["last.pt"]
 
 
 def test_a_changed_dataset_is_told_of(here, whole: Path, data: Path, tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ copy_paste: 0.0
         pytest.param({"cfg": None}, ["--weights CHECKPOINT, or --cfg NAME"], id="nothing to start from"),
         pytest.param({"rect": True, "image_weights": True}, ["sorts the images"], id="rect and weights"),
         pytest.param({"threads": 0}, ["threads is 0"], id="no threads"),
+        pytest.param({"threads": 5000, "workers": 5000}, ["threads is 5000", "at most 1024"], id="very many"),
     ],
 )
 def test_bad_options(changes, texts) -> None:
@@ -108,6 +109,7 @@ def test_defaults_are_those_of_hyp_scratch_low() -> None:
         pytest.param("lr0: much", ["lr0 is 'much'"], id="no number"),
         pytest.param("lr0: true", ["lr0 is True"], id="truth value"),
         pytest.param("lr0: .nan", ["lr0 is nan"], id="nan"),
+        pytest.param("lr0: 1" + "0" * 400, ["lr0 is 1000"], id="beyond floats"),
         pytest.param("hsv_h: 2\nbox: -1", ["hsv_h is 2", "box is -1"], id="of two parts"),
         pytest.param(
             "iou_t: 0.5", ["iou_t is 0.5; it can only be 0.2", "nothing reads it"], id="without effect"

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import sys
 import traceback
 from collections.abc import Sequence
+
+from yolo_edge.command_line import explain, interrupted_code, run_command
 
 _COMMANDS = {
     "check": "read a dataset and report what is wrong with it and what is in it",
@@ -31,7 +32,7 @@ examples:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 wrong usage, 130 interrupted."""
+    """Runs the command line; returns the exit code: 0 fine, 1 failed, 2 usage, 130 Ctrl-C, 143 SIGTERM."""
     words = list(sys.argv[1:] if argv is None else argv)
     name = words[0] if words and words[0] in _COMMANDS else "train"
     module = importlib.import_module(f"yolo_train.commands.{name}")
@@ -47,17 +48,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-v", "--verbose", action="store_true", help="show where an error came from")
     args = parser.parse_args(words if name == "train" else words[1:])
     try:
-        return int(module.run(args))
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has enough, as in `yolo-train check data.yaml | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except (RuntimeError, ValueError, OSError) as error:
+        return run_command(lambda: int(module.run(args)))
+    except KeyboardInterrupt as error:
+        return interrupted_code(error)
+    except (RuntimeError, ValueError, OSError, MemoryError) as error:
         if args.verbose or not _is_ours(error):
             traceback.print_exc()
-        sys.stderr.write(f"{parser.prog}: error: {error}\n")
+        sys.stderr.write(f"{parser.prog}: error: {explain(error)}\n")
         return 2 if isinstance(error, ValueError) else 1
 
 
@@ -70,7 +67,7 @@ def _command_list() -> str:
 def _is_ours(error: Exception) -> bool:
     """Whether an error is one whose message says all; others come with their traceback."""
     return type(error).__module__.startswith(("yolo_edge", "yolo_export", "yolo_train")) or isinstance(
-        error, (ValueError, OSError)
+        error, (ValueError, OSError, MemoryError)
     )
 
 

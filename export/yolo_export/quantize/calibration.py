@@ -14,9 +14,11 @@ import numpy.typing as npt
 from yolo_edge import _core
 from yolo_edge.bundle import ModelInput
 from yolo_edge.datasets.dataset_yaml import read_yaml
+from yolo_edge.datasets.given_files import read_given_text
 from yolo_edge.datasets.yolo_format import images_of_folder
-from yolo_edge.errors import SourceError
+from yolo_edge.errors import DatasetError, SourceError
 from yolo_edge.inference.base import letterbox_of
+from yolo_edge.regular_file import require_regular_file
 from yolo_edge.sources import IMAGE_SUFFIXES
 from yolo_edge.sources.images import read_image
 from yolo_export.gate_options import DEFAULT_COUNT, DEFAULT_SEED
@@ -162,11 +164,11 @@ def _images_of(data: Path) -> list[Path]:
 def _listed(path: Path) -> list[Path]:
     """The images that a text file names."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
+        lines = read_given_text(path).splitlines()
+    except FileNotFoundError as error:
         raise CalibrationError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise CalibrationError(f"{path}: is neither an image nor a text file that names images") from None
+    except DatasetError as error:
+        raise CalibrationError(f"{error}; it is neither an image nor a text file that names images") from None
     return [path.parent / line.strip() for line in lines if line.strip()]
 
 
@@ -175,6 +177,7 @@ def _content_hash(calibration: Calibration) -> str:
     faults = []
     for path in calibration.images:
         try:
+            require_regular_file(path)
             digest.update(hashlib.sha256(path.read_bytes()).digest())
         except OSError as error:
             faults.append(f"{path}: {error.strerror}")

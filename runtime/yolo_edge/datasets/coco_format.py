@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from yolo_edge.bundle_fields import Fields
+from yolo_edge.datasets.given_files import is_file
 from yolo_edge.datasets.labels import Findings, Label, LabelledImage, make_objects
 from yolo_edge.errors import DatasetError
+from yolo_edge.finite import is_finite_number
 
 
 def read_coco(path: Path, folder: Path, findings: Findings) -> tuple[list[LabelledImage], dict[int, str]]:
@@ -53,7 +55,7 @@ def read_coco(path: Path, folder: Path, findings: Findings) -> tuple[list[Labell
             labels[image_id].append(label)
     if findings.faults:
         return [], names
-    if not any(file.is_file() for file in files.values()):
+    if not any(is_file(file) for file in files.values()):
         raise DatasetError(
             f"{folder}: holds none of the {len(files)} images that {path} names "
             f"(the first is {next(iter(files.values()))})"
@@ -65,7 +67,7 @@ def read_coco(path: Path, folder: Path, findings: Findings) -> tuple[list[Labell
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -101,7 +103,7 @@ def _label(annotation: Fields, category_id: int, size_hw: tuple[int, int], place
     if crowd not in (0, 1):
         annotation.fault("iscrowd", f"is {crowd!r}, not 0 or 1")
     area = annotation.raw.get("area")
-    if area is not None and not (isinstance(area, (int, float)) and math.isfinite(area) and area >= 0):
+    if area is not None and not (is_finite_number(area) and area >= 0):
         annotation.fault("area", f"is {area!r}, not a number of square pixels")
         area = None
     image_height, image_width = size_hw

@@ -7,17 +7,25 @@ are folders, list files, glob patterns or lists of these, ``names`` is a list or
 from __future__ import annotations
 
 import glob
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from yolo_edge.datasets import SPLITS
+from yolo_edge.datasets.given_files import is_file, read_given_text
 from yolo_edge.datasets.labels import Findings
 from yolo_edge.datasets.yolo_format import images_under
 from yolo_edge.errors import DatasetError
 from yolo_edge.packages import require
 from yolo_edge.sources import IMAGE_SUFFIXES
+
+_MOST_BYTES = 1 << 20
+"""PyYAML reads some 100 kB a second; a thousand class names take 20 kB."""
+
+_MOST_VALUES = 1 << 20
+"""Of a file with its aliases written out."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +59,11 @@ class DatasetYaml:
         """
         images: list[Path] = []
         for entry in _entries(self.content, split, findings):
-            found = _images_of_entry(entry, self.root)
+            try:
+                found = _images_of_entry(entry, self.root)
+            except OSError as error:  # a name that is too long, a folder that must not be read
+                findings.faults.append(f"{split} names {entry[:60]!r}: {error.strerror}")
+                continue
             if found is None:
                 findings.faults.append(f"{split} names {entry!r}, which is not in {self.root}")
             elif not found:
@@ -75,11 +87,10 @@ def open_yaml(path: Path, findings: Findings, *, split: str = "val") -> DatasetY
     """
     yaml = require("yaml", f"{path}: a dataset YAML", "pip install 'yolo-edge[val]'")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
+        content = _load_plain(yaml, read_given_text(path, most_bytes=_MOST_BYTES))
+    except FileNotFoundError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # safe_load refuses every tag that would make more than plain data.
         reason = " ".join(str(error).split())
         raise DatasetError(f"{path}: is not plain YAML: {reason}") from None
     if not isinstance(content, dict):
@@ -99,6 +110,37 @@ def read_yaml(path: Path, split: str) -> tuple[list[Path], dict[int, str]]:
     images = described.images(split, findings)
     findings.raise_faults(path)
     return list(dict.fromkeys(images)), described.names
+
+
+def _load_plain(yaml: Any, text: str) -> Any:
+    """The content of a file as plain data; whatever an alias stands for is counted where it stands.
+
+    Raises:
+        yaml.YAMLError: It is no YAML, has a tag that would make more than plain data, or grows beyond
+            measure when its aliases are written out.
+    """
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        if _count_values(root, {}) > _MOST_VALUES:
+            raise yaml.YAMLError(
+                f"its aliases stand for more than {_MOST_VALUES:,} values, or for themselves"
+            )
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _count_values(node: Any, counted: dict[Any, float]) -> float:
+    """How many values a node of PyYAML stands for; infinitely many where it holds itself."""
+    if node not in counted:
+        counted[node] = math.inf
+        inner = node.value if isinstance(node.value, list) else []
+        pairs = [part for each in inner for part in (each if isinstance(each, tuple) else (each,))]
+        counted[node] = 1 + sum(_count_values(part, counted) for part in pairs)
+    return counted[node]
 
 
 def _names(content: Mapping[str, Any], findings: Findings) -> dict[int, str]:
@@ -170,13 +212,11 @@ def _images_of_entry(entry: str, root: Path) -> list[Path] | None:
 def _read_list(path: Path, root: Path) -> list[Path]:
     """A text file with one image a line, relative to that file, or else to the dataset's root."""
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise DatasetError(f"{path}: is neither an image nor a text file that lists images") from None
+        lines = [line.strip() for line in read_given_text(path).splitlines()]
+    except DatasetError as error:
+        raise DatasetError(f"{error}; {path.name} is neither an image nor a list of images") from None
     images = []
     for line in filter(None, lines):
         beside, below = path.parent / line, root / line
-        images.append(below if below.is_file() and not beside.is_file() else beside)
+        images.append(below if is_file(below) and not is_file(beside) else beside)
     return images

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from yolo_edge.errors import SourceError
+from yolo_edge.regular_file import require_regular_file
 from yolo_edge.sources.images import read_image
 
 _JPEG_FRAMES = (0xC0, 0xC1, 0xC2)
@@ -31,6 +32,7 @@ def read_image_size(path: Path) -> tuple[int, int]:
         SourceError: The file cannot be read, is no image, or is incomplete.
     """
     try:
+        require_regular_file(path)
         with path.open("rb") as file:
             size_hw = _size_from_header(file)
     except OSError as error:

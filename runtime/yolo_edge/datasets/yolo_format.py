@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from yolo_edge.datasets import SPLITS
+from yolo_edge.datasets.given_files import MOST_BYTES_OF_AN_IMAGE, is_folder, read_given_text
 from yolo_edge.datasets.labels import Findings, Label, LabelledImage, is_fraction, make_objects
 from yolo_edge.errors import DatasetError
 from yolo_edge.sources import IMAGE_SUFFIXES
@@ -87,7 +88,7 @@ def read_labels(
 
 def missing_folders(label_files: Iterable[Path]) -> list[Path]:
     """The folders of label files that do not exist."""
-    return [folder for folder in sorted({file.parent for file in label_files}) if not folder.is_dir()]
+    return [folder for folder in sorted({file.parent for file in label_files}) if not is_folder(folder)]
 
 
 def missing_labels_folder(folder: Path) -> str:
@@ -133,15 +134,12 @@ def read_label_file(path: Path, names: Mapping[int, str], named_by: str) -> Labe
         named_by: Who named them, for messages, e.g. ``"the dataset"``.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_given_text(path, most_bytes=MOST_BYTES_OF_AN_IMAGE).splitlines()
     except FileNotFoundError:
         return LabelRows([], [], False, 0)
-    except OSError as error:
-        return LabelRows(
-            [], [RowFault("unreadable", str(path), f"cannot be read: {error.strerror}")], True, 0
-        )
-    except ValueError:
-        return LabelRows([], [RowFault("unreadable", str(path), "is not a text file")], True, 0)
+    except DatasetError as error:
+        text = str(error).removeprefix(f"{path}: ")
+        return LabelRows([], [RowFault("unreadable", str(path), text)], True, 0)
     labels, faults, polygons = [], [], 0
     for number, line in enumerate(lines, 1):
         cells = line.split()

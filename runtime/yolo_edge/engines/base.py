@@ -24,6 +24,7 @@ import numpy.typing as npt
 from yolo_edge import _core
 from yolo_edge.bundle import Target
 from yolo_edge.errors import BundleError, EngineError
+from yolo_edge.options import MOST_THREADS, check_count
 
 SLOTS = 2
 
@@ -48,8 +49,7 @@ class EngineOptions:
     """Arithmetic of the inference; ``fp32`` means float32 everywhere, whatever the CPU offers."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.threads, bool) or not isinstance(self.threads, int) or self.threads < 1:
-            raise ValueError(f"threads is {self.threads!r}; it must be a whole number of at least 1")
+        check_count("threads", self.threads, MOST_THREADS)
 
 
 class Slot:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.errors import MissingExtraError
+from yolo_edge.options import MOST_THREADS, check_count
 
 if TYPE_CHECKING:
     from yolo_edge.cpu_plan import CpuPlan
@@ -37,8 +38,7 @@ class VideoOptions:
     """Seconds of video in one fragment: what a crash loses at most, and how finely a player can seek."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.threads, bool) or not isinstance(self.threads, int) or self.threads < 1:
-            raise ValueError(f"threads is {self.threads!r}; it must be a whole number of at least 1")
+        check_count("threads", self.threads, MOST_THREADS)
         if not 0 <= self.crf <= 51:
             raise ValueError(f"crf is {self.crf!r}; it must be a number from 0 to 51")
         if not 0.1 <= self.fragment_s <= 60:

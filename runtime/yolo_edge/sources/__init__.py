@@ -142,6 +142,8 @@ def _paths(spec: str) -> list[Path]:
         raise SourceError(
             f"{redact(spec)}: {scheme}:// is not supported; a stream has rtsp, rtsps, http or https"
         )
+    if not spec:  # as of a shell's variable that is not set; Path("") would be the working folder
+        raise SourceError(f"a source is empty; it is {KINDS}")
     path = Path(spec)
     if path.is_dir():
         wanted = IMAGE_SUFFIXES | VIDEO_SUFFIXES

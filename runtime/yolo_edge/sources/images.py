@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from yolo_edge.errors import SourceError
 from yolo_edge.packages import require_cv2
+from yolo_edge.regular_file import require_regular_file
 from yolo_edge.sources.base import FailedFrame, Frame, FrameOrFailure, Source
 
 _DECODING = {
@@ -58,6 +59,7 @@ def read_image(path: Path, *, shrink: Literal[1, 2, 4, 8] = 1) -> npt.NDArray[np
     """
     cv2 = require_cv2("reading images")
     try:
+        require_regular_file(path)
         data = np.fromfile(path, np.uint8)
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror}") from None

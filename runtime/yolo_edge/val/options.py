@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from yolo_edge.finite import is_finite_number
 from yolo_edge.options import DetectOptions
 
 EVALUATION_OPTIONS = DetectOptions(conf=0.001, iou=0.6, multi_label=True, max_detections=300)
@@ -31,7 +31,7 @@ class ConfusionThresholds:
     def __post_init__(self) -> None:
         for name, allowed in (("conf", "from 0 to 1"), ("iou", "above 0 and at most 1")):
             value = getattr(self, name)
-            in_range = isinstance(value, (int, float)) and math.isfinite(value) and 0 <= value <= 1
+            in_range = is_finite_number(value) and 0 <= value <= 1
             if not in_range or (name == "iou" and value == 0):
                 raise ValueError(
                     f"{name} of the confusion matrix is {value!r}; it must be a number {allowed}"

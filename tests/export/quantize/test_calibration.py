@@ -99,6 +99,11 @@ def test_what_may_name_images(ten: Path, tmp_path: Path, model_input: ModelInput
         pytest.param(
             b"gone.png\nlost.png", "gone.png: No such file .*lost.png: No such", id="missing images"
         ),
+        pytest.param(
+            b"\xef\xbb\xbfgone.png\r\n/dev/zero",
+            "/gone.png: No such .*zero: it is a pipe or a device",
+            id="as Windows writes, and endless",
+        ),
         pytest.param(b"\xff\xfe\x80", "neither an image nor a text file", id="binary"),
     ],
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
+
+from yolo_edge.finite import is_finite_number
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,7 @@ class Augmentation:
         faults = []
         for field in dataclasses.fields(self):
             value, largest = getattr(self, field.name), _LARGEST.get(field.name, 1.0)
-            number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not (number and math.isfinite(value) and 0 <= value <= largest):
+            if not (is_finite_number(value) and 0 <= value <= largest):
                 faults.append(f"{field.name} is {value!r}; it must be a number from 0 to {largest:g}")
         if faults:
             raise ValueError("; ".join(faults))

@@ -121,8 +121,10 @@ def _refuse_reading_flags(args: argparse.Namespace) -> None:
 def _names(value: str | None) -> list[str] | None:
     if value is None:
         return None
+    from yolo_edge.datasets.given_files import is_file, read_given_text
+
     path = Path(value)
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else value.split(",")
+    lines = read_given_text(path).splitlines() if is_file(path) else value.split(",")
     names = [line.strip() for line in lines if line.strip()]
     if not names or len(set(names)) != len(names):
         raise ValueError(f"--names is {value!r}; it must be class names, each once, or a file of them")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of ``scenes``."""
-    from yolo_train.scenes.dataset import SceneOptions
+    from yolo_train.scenes.options import SceneOptions
     from yolo_train.scenes.settings import SETTINGS
 
     defaults = SceneOptions()
@@ -68,7 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Runs the command; prints the dataset YAML's path."""
     from yolo_edge.progress import Progress
-    from yolo_train.scenes.dataset import SceneOptions, write_scenes
+    from yolo_train.scenes.dataset import write_scenes
+    from yolo_train.scenes.options import SceneOptions
 
     options = SceneOptions(args.count, args.val, args.seed, args.setting, args.imgsz)
     written = write_scenes(

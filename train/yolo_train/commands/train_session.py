@@ -59,8 +59,12 @@ def resume(folder: Path, given: Mapping[str, Any], progress: Progress, *, plots:
     if last.name != LAST:
         raise TrainingError(f"{last}: a training goes on in its folder, from the file {LAST} in it")
     kept = content["resume"]
-    options = dataclasses.replace(TrainOptions.from_plain(kept["options"]), **given)
-    hyperparameters = Hyperparameters.from_plain(kept["hyperparameters"])
+    try:
+        options = TrainOptions.from_plain(kept["options"])
+        hyperparameters = Hyperparameters.from_plain(kept["hyperparameters"])
+    except (TypeError, ValueError) as error:
+        raise TrainingError(f"{last}: its options are damaged or of another version: {error}") from error
+    options = dataclasses.replace(options, **given)
     dataset = open_training_dataset(options.data)
     return _finish(
         last.parent,

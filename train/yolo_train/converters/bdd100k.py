@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from yolo_edge.datasets.given_files import MOST_BYTES_OF_AN_IMAGE, read_given_text
 from yolo_edge.errors import DatasetError
+from yolo_edge.finite import is_finite_number
 from yolo_train.converters.base import (
     PIXEL_DECIMALS,
     Converter,
@@ -183,8 +184,8 @@ def _frames(labels: Path, findings: Findings) -> Iterator[tuple[str, str, list[A
 
 def _single_frame(file: Path, relative: Path) -> tuple[str, str, list[Any]]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
+        content = json.loads(read_given_text(file, most_bytes=MOST_BYTES_OF_AN_IMAGE))
+    except FileNotFoundError as error:
         raise DatasetError(f"{file}: cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
         raise DatasetError(f"{file}: is not valid JSON: {error}") from None
@@ -236,7 +237,7 @@ def _label(raw: Any, place: str, left_out: Counter[str]) -> Label | None:
         known = ", ".join([*_CLASS_OF_CATEGORY, _LIGHT, *_IGNORED])
         raise DatasetError(f"{place} has the category {category!r}; BDD100K has: {known}")
     given = [box.get(side) if isinstance(box, dict) else None for side in ("x1", "y1", "x2", "y2")]
-    sides = [float(side) for side in given if isinstance(side, (int, float)) and math.isfinite(side)]
+    sides = [float(side) for side in given if is_finite_number(side)]
     if len(sides) != 4:
         raise DatasetError(f"{place} has the box2d {json.dumps(box)[:80]}, which has not x1, y1, x2, y2")
     x0, y0, x1, y1 = sides

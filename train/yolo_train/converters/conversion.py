@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from yolo_edge.datasets.given_files import is_file
 from yolo_edge.datasets.image_size import read_image_size
 from yolo_edge.datasets.labels import Findings, LabelledImage
 from yolo_edge.errors import DatasetError, SourceError
@@ -249,7 +250,7 @@ def _usable(
         if ".." in relative.parts:
             findings.faults.append(f"{image.path}: is not in {source.images}")
             continue
-        if not image.path.is_file():
+        if not is_file(image.path):
             if skip_missing:
                 left_out["images that do not exist"] += 1
             else:

@@ -16,6 +16,7 @@ def find_image(folder: Path, names: Sequence[str]) -> Path:
     Returns:
         The image; where there is none, the path that the first name would have.
     """
+    from yolo_edge.datasets.given_files import is_file
     from yolo_edge.sources import IMAGE_SUFFIXES
 
     suffixes = sorted(IMAGE_SUFFIXES, key=lambda suffix: (suffix != ".jpg", suffix))
@@ -25,7 +26,7 @@ def find_image(folder: Path, names: Sequence[str]) -> Path:
         else:
             candidates = [folder / f"{name}{suffix}" for suffix in suffixes]
         for candidate in candidates:
-            if candidate.is_file():
+            if is_file(candidate):
                 return candidate
     return folder / names[0]
 
@@ -41,11 +42,12 @@ def labelled_in_pixels(
         size_hw: Height and width that the labels refer to; None reads the image's.
         findings: What is wrong or was put right is added here.
     """
+    from yolo_edge.datasets.given_files import is_file
     from yolo_edge.datasets.image_size import read_image_size
     from yolo_edge.datasets.labels import LabelledImage, make_objects
     from yolo_edge.errors import SourceError
 
-    if not file.is_file():
+    if not is_file(file):
         return LabelledImage(file, make_objects([], findings), size_hw)
     if size_hw is None:
         try:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 from xml.etree import ElementTree
 
+from yolo_edge.datasets.given_files import read_given_text
 from yolo_edge.errors import DatasetError
 from yolo_train.converters.base import (
     PIXEL_DECIMALS,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from yolo_edge.datasets.labels import Findings, Label, LabelledImage
 
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
+_DIGITS = 10
+"""Of a size in pixels there are fewer."""
 _DIFFICULT = "objects marked difficult (--difficult keep takes them)"
 
 
@@ -213,11 +216,11 @@ def _files(labels: Path) -> list[Path]:
         return files
     try:
         # A list of a class has a second column that says whether the image shows it.
-        stems = [line.split()[0] for line in labels.read_text(encoding="utf-8").splitlines() if line.strip()]
-    except OSError as error:
+        stems = [line.split()[0] for line in read_given_text(labels).splitlines() if line.strip()]
+    except FileNotFoundError as error:
         raise DatasetError(f"{labels}: cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise DatasetError(f"{labels}: is neither a folder of XML files nor a text file of names") from None
+    except DatasetError as error:
+        raise DatasetError(f"{error}; it is neither a folder of XML files nor a list of names") from None
     for folder in (labels.parent, *labels.parents):
         if (folder / "Annotations").is_dir():
             return [folder / "Annotations" / f"{stem}.xml" for stem in dict.fromkeys(stems)]
@@ -236,7 +239,7 @@ def _image(root: ElementTree.Element, path: Path, source: LabelSource) -> Path:
 def _size_hw(root: ElementTree.Element) -> tuple[int, int] | None:
     """The size that it says; some tools write 0 for what they do not know."""
     texts = [(root.findtext(f"size/{side}") or "").strip() for side in ("height", "width")]
-    if not all(text.isascii() and text.isdigit() and int(text) for text in texts):
+    if not all(text.isascii() and text.isdigit() and len(text) < _DIGITS and int(text) for text in texts):
         return None
     return int(texts[0]), int(texts[1])
 

@@ -7,6 +7,7 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from yolo_edge.datasets.given_files import MOST_BYTES_OF_AN_IMAGE, read_given_bytes
 from yolo_edge.errors import DatasetError
 
 
@@ -29,8 +30,8 @@ def read_xml(path: Path) -> ElementTree.Element:
 
     parser.StartDoctypeDeclHandler = refuse
     try:
-        parser.Parse(path.read_bytes(), True)
-    except OSError as error:
+        parser.Parse(read_given_bytes(path, most_bytes=MOST_BYTES_OF_AN_IMAGE), True)
+    except FileNotFoundError as error:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
     except (expat.ExpatError, ValueError, LookupError) as error:  # an encoding that nobody knows
         raise DatasetError(f"{path}: is not valid XML: {error}") from None

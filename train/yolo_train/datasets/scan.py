@@ -16,6 +16,7 @@ from yolo_edge.datasets.image_size import read_image_size
 from yolo_edge.datasets.labels import Findings, LabelledImage, make_objects
 from yolo_edge.datasets.yolo_format import FaultKind, label_path, missing_folders, read_label_file
 from yolo_edge.errors import DatasetError, SourceError
+from yolo_edge.options import MOST_THREADS, check_count
 from yolo_edge.sources.images import read_image
 from yolo_train.datasets.problems import Problems
 
@@ -105,8 +106,8 @@ def scan_dataset(
         DatasetError: Not a dataset YAML.
         MissingExtraError: PyYAML is not installed.
     """
-    if threads is not None and threads < 1:
-        raise ValueError(f"threads is {threads}; it must be at least 1")
+    if threads is not None:
+        check_count("threads", threads, MOST_THREADS)
     path = Path(path)
     problems, findings = Problems(), Findings()
     if path.is_dir():
@@ -230,7 +231,7 @@ class _Reader:
                 raise
         for file, result in results.items():
             if result.size_hw is None:
-                kind = "corrupt-image" if file.exists() else "missing-image"
+                kind = "corrupt-image" if os.path.lexists(file) else "missing-image"
                 self._problems.add(kind, file, result.fault if kind == "corrupt-image" else "")
         return results
 

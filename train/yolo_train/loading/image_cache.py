@@ -46,7 +46,7 @@ class ImageCache:
             raise ValueError(f"cache_mb is {limit_mb!r}; it must be 0 or more")
         self._samples = samples
         self._size_px = size_px
-        self._limit = int(limit_mb * _MB)
+        self._limit = limit_mb * _MB  # may be infinite
         self._images: dict[int, npt.NDArray[np.uint8]] = {}
         self._lock = threading.Lock()
         sizes = np.array([_bytes(sample, size_px) for sample in samples], np.int64)

@@ -7,6 +7,7 @@ import multiprocessing
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from yolo_edge.packages import require_cv2
 from yolo_edge.progress import Progress, duration
 from yolo_edge.staging import Staging
 from yolo_train.converters import write_label_file, write_yaml
+from yolo_train.scenes.options import SceneOptions
 from yolo_train.scenes.photographs import Photographs
 from yolo_train.scenes.scene import Scene, draw_scene
 from yolo_train.scenes.settings import SETTINGS
@@ -30,32 +32,6 @@ RECORD = "scenes.json"
 YAML = "data.yaml"
 _CHUNK = 25
 """Scenes that a worker draws before it takes the next lot."""
-
-
-@dataclass(frozen=True)
-class SceneOptions:
-    """What is drawn. The same options and photographs give the same files."""
-
-    train: int = 1000
-    """Scenes for training."""
-    val: int = 200
-    """Scenes for validation."""
-    seed: int = 0
-    """Another seed, other scenes."""
-    setting: str = "training"
-    """How hard they are: a name of :data:`~yolo_train.scenes.settings.SETTINGS`."""
-    imgsz: int = 416
-    """Width and height in pixels."""
-
-    def __post_init__(self) -> None:
-        if self.train < 0 or self.val < 0 or self.train + self.val < 1:
-            raise ValueError(f"count is {self.train} and val {self.val}; together they must be at least 1")
-        if self.seed < 0:
-            raise ValueError(f"seed is {self.seed}; it must be a whole number of at least 0")
-        if self.setting not in SETTINGS:
-            raise ValueError(f"setting is {self.setting!r}; known: {', '.join(sorted(SETTINGS))}")
-        if self.imgsz < 64:
-            raise ValueError(f"imgsz is {self.imgsz}; it must be at least 64")
 
 
 def write_scenes(
@@ -167,6 +143,11 @@ def _each(
     with ProcessPoolExecutor(workers, context, _start_worker, (folder, options, photographs)) as pool:
         try:
             yield from pool.map(_draw_lot, lots)
+        except BrokenProcessPool:
+            raise SinkError(
+                "a process that draws scenes was killed, as happens when memory is short; fewer --workers "
+                "need less"
+            ) from None
         finally:
             pool.shutdown(cancel_futures=True)  # Ctrl-C need not wait for the rest
 

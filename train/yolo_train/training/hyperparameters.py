@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from yolo_edge.finite import is_finite_number
 from yolo_export.errors import ConfigError
 from yolo_export.yaml_file import read_yaml
 from yolo_train.augment import Augmentation
@@ -60,7 +60,7 @@ class Hyperparameters:
             for part in (self.optimiser, self.loss)
             for name, value in dataclasses.asdict(part).items()
             for low, high in [_RANGES[name]]
-            if not (_is_number(value) and low <= value <= high)
+            if not (is_finite_number(value) and low <= value <= high)
         ]
         if faults:
             raise ValueError("; ".join(faults))
@@ -132,7 +132,3 @@ def read_hyperparameters(path: Path | None, settings: Sequence[str] = ()) -> Hyp
         if not equals:
             raise ValueError(f"--set {setting}: expected NAME=NUMBER, such as lr0=0.001")
     return Hyperparameters.from_plain(values)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from yolo_edge.options import MOST_THREADS
 from yolo_train.training.optimiser_options import NOMINAL_BATCH
 
 __all__ = ["OPTIMISERS", "PRECISIONS", "TrainOptions"]
@@ -80,6 +81,11 @@ class TrainOptions:
             f"{name} is {getattr(self, name)!r}; it must be one of {', '.join(allowed)}"
             for name, allowed in (("optimiser", OPTIMISERS), ("precision", PRECISIONS))
             if getattr(self, name) not in allowed
+        ]
+        faults += [
+            f"{name} is {value}; it must be at most {MOST_THREADS}"
+            for name in ("threads", "workers")
+            if isinstance(value := getattr(self, name), int) and value > MOST_THREADS
         ]
         if not self.cache_mb >= 0:
             faults.append(f"cache_mb is {self.cache_mb!r}; it must be 0 or more")

@@ -7,7 +7,7 @@ average precision was measured, and export can still store fp16.
 from __future__ import annotations
 
 import io
-import pickle
+import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from yolo_edge.file_replacement import replace_file
+from yolo_edge.regular_file import require_regular_file
 from yolo_export.checkpoint.trained import FORMAT, FORMAT_VERSION, WEIGHTS_PREFIX
 from yolo_export.models import Network, describe_network
 from yolo_train.errors import TrainingError
@@ -23,6 +24,15 @@ from yolo_train.errors import TrainingError
 __all__ = ["checkpoint_content", "plain_state", "read_resume", "restore_state", "write_checkpoint"]
 
 _NETWORK_PREFIX = "layers."
+_RESUME_KINDS: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(("weights", "average", "optimiser", "options", "hyperparameters"), (dict,)),
+    **dict.fromkeys(("history", "class_ap"), (list,)),
+    **dict.fromkeys(("architecture", "dataset"), (str,)),
+    "average_steps": (int,),
+    "random": (torch.Tensor,),
+    "best": (int, type(None)),
+}
+"""What ``resume`` of a ``last.pt`` holds."""
 
 
 def checkpoint_content(
@@ -108,12 +118,21 @@ def read_resume(path: Path) -> dict[str, Any]:
         TrainingError: It is missing, damaged, or no ``last.pt``.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        size = require_regular_file(path).st_size
+        file = path.open("rb")
     except FileNotFoundError:
         raise TrainingError(f"{path}: does not exist; --resume takes the folder of a run") from None
-    except (OSError, RuntimeError, ValueError, KeyError, EOFError, pickle.UnpicklingError) as error:
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise TrainingError(f"{path}: cannot be read: {text[:200]}") from error
+    except OSError as error:
+        raise TrainingError(f"{path}: cannot be read: {error.strerror}") from None
+    with file, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pickles that no torch wrote
+        try:
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception as error:  # there is no telling what junk makes torch raise
+            raise TrainingError(
+                f"{path}: is damaged or cut short ({size:,} bytes), or holds other things than tensors and "
+                f"plain data; nothing of it was run"
+            ) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise TrainingError(f"{path}: is not a checkpoint of yolo-train; --weights starts from others")
     if not isinstance(content.get("resume"), dict):
@@ -121,4 +140,26 @@ def read_resume(path: Path) -> dict[str, Any]:
             f"{path}: holds a finished network only; last.pt is what a training goes on from, "
             "--weights is for a new one that starts from these numbers"
         )
+    _check_resume(path, content)
     return content
+
+
+def _check_resume(path: Path, content: Mapping[str, Any]) -> None:
+    """Compares what there is for resuming with what `write_checkpoint` was given, before work begins.
+
+    Raises:
+        TrainingError: A part is missing, or of another kind.
+    """
+    resume = content["resume"]
+    wrong = [name for name, kinds in _RESUME_KINDS.items() if not isinstance(resume.get(name), kinds)]
+    if not isinstance(content.get("names"), list):
+        wrong.append("names")
+    if "history" not in wrong and "best" not in wrong:
+        best, epochs = resume["best"], len(resume["history"])
+        if best is not None and not 0 <= best < epochs:
+            wrong.append("best")
+    if wrong:
+        raise TrainingError(
+            f"{path}: has no usable {', '.join(wrong)}: it is damaged or of another version of yolo-train; "
+            f"--weights {path} begins anew with its network"
+        )

@@ -88,5 +88,6 @@ class TrainingState:
             self.history = [EpochResult.from_plain(row) for row in saved["history"]]
             self.best = saved["best"]
             self.class_ap = saved["class_ap"]
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise TrainingError(f"last.pt does not fit its own network: {error}") from error
+        except (AttributeError, IndexError, KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]  # torch's has several lines
+            raise TrainingError(f"last.pt does not fit its own network: {reason}") from error
