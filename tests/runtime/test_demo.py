@@ -162,7 +162,7 @@ def test_default_model_finds_the_demos_codes(yolo_edge: Command, tmp_path: Path)
             )
     assert total == 60
     assert matched >= 54
-    assert boxes - matched <= 20  # two a frame: what its card says of false boxes holds here too
+    assert boxes - matched <= 15  # one and a half a frame: what its card says of false boxes holds here too
 
 
 def test_default_model_is_small() -> None:
