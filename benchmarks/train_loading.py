@@ -129,7 +129,8 @@ def measure_memory(samples: tuple[LabelledImage, ...], imgsz: int) -> dict[str, 
     read, write = multiprocessing.Pipe(duplex=False)
     rows = {}
     for limit_mb in (0, 64):
-        process = multiprocessing.get_context("fork").Process(
+        # Spawned: a forked one would begin at the peak of what was measured before.
+        process = multiprocessing.get_context("spawn").Process(
             target=_peak, args=(repeated, imgsz, limit_mb, write)
         )
         process.start()
