@@ -236,7 +236,7 @@ def _label(raw: Any, place: str, left_out: Counter[str]) -> Label | None:
     else:
         known = ", ".join([*_CLASS_OF_CATEGORY, _LIGHT, *_IGNORED])
         raise DatasetError(f"{place} has the category {category!r}; BDD100K has: {known}")
-    given = [box.get(side) if isinstance(box, dict) else None for side in ("x1", "y1", "x2", "y2")]
+    given: list[Any] = [box.get(side) if isinstance(box, dict) else None for side in ("x1", "y1", "x2", "y2")]
     sides = [float(side) for side in given if is_finite_number(side)]
     if len(sides) != 4:
         raise DatasetError(f"{place} has the box2d {json.dumps(box)[:80]}, which has not x1, y1, x2, y2")
