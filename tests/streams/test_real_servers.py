@@ -283,8 +283,8 @@ def test_mjpeg_by_ffmpeg() -> None:
         assert watch.failures[1:] == ["the server ended the stream"] * 2
 
 
-def test_gstreamer_pipeline_through_debians_opencv() -> None:
-    """In Debian's Python, whose OpenCV has GStreamer; the package's own modules come from this checkout."""
+def test_gstreamer_pipeline_through_debians_opencv(tmp_path: Path) -> None:
+    """In Debian's Python, whose OpenCV has GStreamer; of this environment it sees yolo_edge alone."""
     if sys.version_info[:2] != (3, 11):
         pytest.fail("needs the Python version of Debian 12, for the compiled module")
     program = (
@@ -294,10 +294,10 @@ def test_gstreamer_pipeline_through_debians_opencv() -> None:
         "*frames, last = source\n"
         "print(len(frames) > 0, frames[0].image.shape, frames[0].fps, last.error)\n"
     )
-    folder = Path(__import__("yolo_edge").__file__).parents[1]
+    (tmp_path / "yolo_edge").symlink_to(Path(__import__("yolo_edge").__file__).parent)
     done = subprocess.run(
         [DEBIAN_PYTHON, "-c", program],
-        env={"PYTHONPATH": str(folder), "PATH": os.environ["PATH"], "OPENCV_LOG_LEVEL": "FATAL"},
+        env={"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"], "OPENCV_LOG_LEVEL": "FATAL"},
         capture_output=True,
         text=True,
         timeout=120,
