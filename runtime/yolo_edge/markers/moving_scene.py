@@ -151,6 +151,7 @@ def _codes(random: np.random.Generator, fine: int) -> list[FlatCode]:
         draw_qr(f"yolo-edge demo {digits[:6]}", level="Q", module_px=4 * fine),
         draw_fiducial("DICT_4X4_50", number, module_px=20 * fine),
         draw_fiducial("DICT_APRILTAG_36h11", number, module_px=16 * fine),
-        draw_barcode("EAN-13", digits, height=50, module_px=2 * fine),
-        draw_barcode("Code 128", f"EDGE-{digits[:4]}", height=50, module_px=fine),
+        # Long and low as printed ones, and of few bars: of more the default model's 320 px show nothing.
+        draw_barcode("EAN-13", digits, height=34, module_px=2 * fine),
+        draw_barcode("Code 128", digits[:4], height=20, module_px=3 * fine),
     ]
