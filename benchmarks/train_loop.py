@@ -184,7 +184,7 @@ def measure_step(args: argparse.Namespace) -> dict[str, object]:
 
     def way(precision: str, order: torch.memory_format) -> Callable[[], None]:
         network = starting_network(None, args.cfg, ["a", "b", "c"], 0).network.train()
-        network.to(memory_format=order)  # type: ignore[call-overload]
+        network.to(memory_format=order)  # type: ignore[call-overload]  # torch lacks the overload
         optimiser = torch.optim.SGD(network.parameters(), lr=1e-4, momentum=0.9, nesterov=True)
         images = torch.rand(args.batch, 3, args.imgsz, args.imgsz).contiguous(memory_format=order)
 

@@ -14,12 +14,12 @@ MOST_BYTES_OF_AN_IMAGE = 16 << 20
 
 def is_file(path: Path) -> bool:
     """Whether there is a file of that name; pathlib raises for names that are too long."""
-    return os.path.isfile(path)  # noqa: PTH113
+    return os.path.isfile(path)  # noqa: PTH113  (pathlib raises for long names)
 
 
 def is_folder(path: Path) -> bool:
     """Whether there is a folder of that name."""
-    return os.path.isdir(path)  # noqa: PTH112
+    return os.path.isdir(path)  # noqa: PTH112  (as above)
 
 
 def read_given_bytes(path: Path, *, most_bytes: int | None = None) -> bytes:

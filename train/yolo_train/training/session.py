@@ -109,7 +109,7 @@ class _Session:
         self._digest = _digest(self._names, self._train, self._val)
         start = self._resumed_start(resumed, options) if resumed else self._new_start(options)
         # As the trainer's images, and as oneDNN computes fastest.
-        start.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        start.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch lacks the overload
         self._strides, self._anchors = start.strides, start.anchors_px
         self._architecture = start.architecture
         imgsz = options.imgsz or start.imgsz or DEFAULT_SIZE
