@@ -22,7 +22,6 @@ from yolo_edge.errors import SinkError, SourceError
 from yolo_edge.markers import CLASS_NAMES, dictionary_names
 from yolo_train.cli import main
 from yolo_train.scenes import (
-    CLUTTER,
     HARDER,
     SETTINGS,
     TRAINING,
@@ -49,7 +48,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("settings", [TRAINING, CLUTTER, HARDER], ids=["training", "clutter", "harder"])
+@pytest.mark.parametrize("settings", list(SETTINGS.values()), ids=list(SETTINGS))
 def test_boxes_are_those_of_what_is_visible(settings: SceneSettings) -> None:
     """Each box once more, from the pixels of the code that are in the picture and not hidden."""
     settings = dataclasses.replace(settings, empty=min(settings.empty, 0.2), occluded=0.6, cut=0.6)
@@ -134,12 +133,24 @@ def test_same_arguments_same_scene(photographs: Path) -> None:
     assert all(not np.array_equal(first.image, other.image) for other in others)
 
 
+@pytest.mark.parametrize("name", [name for name in SETTINGS if name != "harder"])
+def test_nothing_in_training_is_as_bad_as_the_harder_setting(name: str) -> None:
+    setting = SETTINGS[name]
+    for worst in ("tilt_deg", "nearness", "bend_rad", "defocus_px", "noise"):
+        assert getattr(setting, worst)[1] < getattr(HARDER, worst)[1], worst
+        assert getattr(setting, worst)[0] < getattr(HARDER, worst)[0], worst
+    for least in ("gain", "jpeg_quality"):
+        assert getattr(setting, least)[1] > getattr(HARDER, least)[1], least
+    for chance in ("bent", "halftone", "motion", "shadows", "glare", "light"):
+        assert getattr(setting, chance) < getattr(HARDER, chance), chance
+
+
 def test_settings_differ() -> None:
     """The harder one is darker, smaller and more often curled, and never has a training scene's seed."""
     assert len({settings.number for settings in SETTINGS.values()}) == len(SETTINGS)
     drawn = {
         settings.name: [draw_scene(3, index, settings) for index in range(100)]
-        for settings in (TRAINING, CLUTTER, HARDER)
+        for settings in SETTINGS.values()
     }
     empty = {name: sum(len(scene.class_ids) == 0 for scene in scenes) for name, scenes in drawn.items()}
     assert 7 <= empty["training"] <= 37 < 67 <= empty["clutter"] < 100

@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from yolo_train.scenes.options import SceneOptions
     from yolo_train.scenes.photographs import Photographs
     from yolo_train.scenes.scene import Scene, draw_scene
-    from yolo_train.scenes.settings import CLUTTER, HARDER, SETTINGS, TRAINING, SceneSettings
+    from yolo_train.scenes.settings import CLUTTER, HARDER, ROUGH, SETTINGS, TRAINING, SceneSettings
 
 __all__ = [
     "CLUTTER",
     "HARDER",
+    "ROUGH",
     "SETTINGS",
     "TRAINING",
     "Photographs",
@@ -32,6 +33,7 @@ __getattr__, __dir__ = lazy_names(
     {
         "CLUTTER": "settings",
         "HARDER": "settings",
+        "ROUGH": "settings",
         "SETTINGS": "settings",
         "TRAINING": "settings",
         "Photographs": "photographs",

@@ -9,7 +9,18 @@ import numpy.typing as npt
 
 from yolo_edge.markers.flat_code import scale_modules
 from yolo_edge.packages import require_cv2
-from yolo_train.scenes.patterns import blank, cells, color, heap, pattern, tiles, warped_stripes, waves
+from yolo_train.scenes.patterns import (
+    blank,
+    cells,
+    color,
+    heap,
+    pattern,
+    regions,
+    speckle,
+    tiles,
+    warped_stripes,
+    waves,
+)
 from yolo_train.scenes.photographs import Photographs
 from yolo_train.scenes.prints import Print, write_text
 
@@ -251,10 +262,70 @@ def motif(random: np.random.Generator, side: int) -> Picture:
     return page
 
 
+def windows(random: np.random.Generator, side: int) -> Picture:
+    """A coach's or a building's side: rows of dark panes with reflections, some with things behind them."""
+    rows, columns = (1, int(random.integers(4, 16))) if random.random() < 0.6 else random.integers(2, 9, 2)
+    wide = side / columns
+    tall = wide * random.uniform(0.6, 2.5)
+    body, frame = color(random), color(random, 0, 120)
+    page = blank((side, int(min(2.0 * side, rows * tall * 1.25)) + 4), body)
+    height = page.shape[0]
+    pane = np.array(color(random, 10, 110), np.float64)
+    gap_x, gap_y = wide * random.uniform(0.04, 0.35), tall * random.uniform(0.05, 0.4)
+    start = random.uniform(0, max(1.0, height - rows * tall))
+    for row in range(rows):
+        for column in range(columns):
+            left, top = column * wide + gap_x / 2, start + row * tall + gap_y / 2
+            right, bottom = left + wide - gap_x, top + tall - gap_y
+            corners = (int(left), int(top)), (int(right), int(bottom))
+            fill = np.clip(pane * random.uniform(0.4, 1.5) + random.normal(0, 12), 0, 255)
+            cv2.rectangle(page, *corners, [int(part) for part in fill], -1)
+            if random.random() < 0.4:  # a blind, a passenger, the sky
+                middle = int(random.uniform(top, bottom))
+                cv2.rectangle(page, corners[0], (corners[1][0], middle), color(random), -1)
+            if random.random() < 0.5:
+                cv2.line(
+                    page, corners[0], corners[1], color(random, 120), max(1, int(wide / 14)), cv2.LINE_AA
+                )
+            cv2.rectangle(page, *corners, frame, max(1, int(wide / random.uniform(8, 40))))
+    for _ in range(int(random.integers(0, 4))):  # painted bands
+        y, thick = int(random.uniform(0, height)), max(1, int(height * random.uniform(0.01, 0.12)))
+        if not start < y < start + rows * tall:
+            cv2.rectangle(page, (0, y), (side, y + thick), color(random), -1)
+    return page
+
+
+def punched(random: np.random.Generator, side: int) -> Picture:
+    """Rows of holes or studs with a lit edge: a grater, a drain, a speaker, knobs, a waffle, buttons."""
+    ground = np.array(color(random, 60, 230), np.float64)
+    page = blank(
+        (side, int(side * random.uniform(0.4, 1.0))), (int(ground[0]), int(ground[1]), int(ground[2]))
+    )
+    height = page.shape[0]
+    pitch = max(5.0, side / random.uniform(5, 26))
+    holes = np.clip(ground * random.uniform(0.1, 0.6), 0, 255)
+    rim = np.clip(ground * random.uniform(1.1, 1.6), 0, 255)
+    staggered, kind = random.random() < 0.5, random.integers(3)
+    reach, slim = pitch * random.uniform(0.2, 0.42), random.uniform(0.4, 1.0)
+    for row, y in enumerate(np.arange(pitch / 2, height, pitch)):
+        for x in np.arange(pitch / 2 + (pitch / 2 if staggered and row % 2 else 0), side, pitch):
+            for shift, fill in ((max(1.0, pitch / 12), rim), (0.0, holes)):
+                shade = [int(part) for part in fill]
+                place = (int((x + shift) * 16), int((y + shift) * 16))
+                if kind == 0:
+                    corner = (int(x + shift - reach), int(y + shift - reach * slim))
+                    other = (int(x + shift + reach), int(y + shift + reach * slim))
+                    cv2.rectangle(page, corner, other, shade, -1)
+                else:
+                    axes = (int(reach * 16), int(reach * (slim if kind == 1 else 1.0) * 16))
+                    cv2.ellipse(page, place, axes, 0, 0, 360, shade, -1, cv2.LINE_AA, 4)
+    return page
+
+
 def surface(random: np.random.Generator, side: int) -> Picture:
     """A poster or box with any drawn pattern."""
     size = (side, max(8, int(side * random.uniform(0.3, 1.0))))
-    kinds = (pattern, pattern, waves, warped_stripes, tiles, cells, heap)
+    kinds = (pattern, pattern, waves, warped_stripes, tiles, cells, heap, speckle, regions)
     chosen = kinds[random.integers(len(kinds))]
     return chosen(random, size)
 
@@ -276,6 +347,9 @@ LOOKALIKES: tuple[Callable[[np.random.Generator, int], Picture], ...] = (
     few_bars,
     dial,
     motif,
+    windows,
+    punched,
+    surface,
     surface,
 )
 """What :func:`lookalike` chooses from; twice means twice as often."""

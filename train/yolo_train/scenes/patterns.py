@@ -195,6 +195,48 @@ def heap(random: np.random.Generator, size: Size) -> Picture:
     return picture
 
 
+def speckle(random: np.random.Generator, size: Size) -> Picture:
+    """Specks of about one size, hard or soft: rock under snow, fur, wool, lawn, foliage against the light."""
+    return mix(random, _specks(random, size))
+
+
+def _specks(random: np.random.Generator, size: Size) -> npt.NDArray[np.float32]:
+    """Noise of a narrow band of scales, and of one direction at times; float32 (height, width), 0..1."""
+    width, height = size
+    fine = random.uniform(1.5, 9.0)
+    stretch = random.uniform(1.0, 4.0) if random.random() < 0.4 else 1.0
+    small_w, small_h = max(4, int(width / fine)), max(4, int(height / (fine * stretch)))
+    small = random.standard_normal((small_h, small_w), np.float32)
+    small -= cv2.GaussianBlur(
+        small, (0, 0), random.uniform(1.0, 3.0)
+    )  # what is left varies within a few specks
+    band = cv2.resize(small, size, interpolation=cv2.INTER_CUBIC)
+    hard = np.float32(random.uniform(0.3, 2.5))
+    return np.asarray(np.clip(band * hard + np.float32(random.uniform(-0.6, 0.6)), -1, 1) / 2 + 0.5)
+
+
+def regions(random: np.random.Generator, size: Size) -> Picture:
+    """Textures that end in ragged borders: trees before the sky, an animal on a lawn, food on a plate."""
+    height = size[1]
+    kinds = (clouds, waves, warped_stripes, cells, heap, speckle, speckle, gradient)
+    picture = kinds[random.integers(len(kinds))](random, size)
+    for _ in range(int(random.integers(1, 4))):
+        other = kinds[random.integers(len(kinds))](random, size)
+        count = int(random.integers(2, 7))
+        field = cv2.resize(
+            random.standard_normal((count, count), np.float32), size, interpolation=cv2.INTER_CUBIC
+        )
+        if random.random() < 0.6:  # leaves, curls
+            field += np.float32(random.uniform(0.1, 0.6)) * (_specks(random, size) - np.float32(0.5))
+        mask = (field > np.float32(random.uniform(-0.2, 0.9))).astype(np.uint8)
+        cv2.copyTo(other, mask, picture)
+        if random.random() < 0.5:  # lit from above, as round things are
+            shade = np.clip(1.25 - 0.7 * np.arange(height, dtype=np.float32) / height, 0, 1)
+            row = np.broadcast_to((255 * shade).astype(np.uint8)[:, None, None], picture.shape).copy()
+            cv2.copyTo(cv2.multiply(picture, row, scale=1 / 255), mask, picture)
+    return picture
+
+
 PATTERNS: tuple[Callable[[np.random.Generator, Size], Picture], ...] = (
     gradient,
     clouds,
@@ -207,6 +249,9 @@ PATTERNS: tuple[Callable[[np.random.Generator, Size], Picture], ...] = (
     shelves,
     cells,
     heap,
+    speckle,
+    regions,
+    regions,
 )
 """What :func:`pattern` chooses from; twice means twice as often."""
 

@@ -104,6 +104,33 @@ TRAINING = SceneSettings(
 CLUTTER = replace(TRAINING, name="clutter", number=2, empty=0.85, collage=0.5, distractors=(0, 8))
 """Mostly scenes without a code: for training, so that other things are not taken for one."""
 
+ROUGH = replace(
+    TRAINING,
+    name="rough",
+    number=3,
+    empty=0.1,
+    prints=(0.45, 0.3, 0.15, 0.1),
+    code_side=(0.08, 0.5),
+    tilt_deg=(10, 60),
+    steep=1.2,
+    nearness=(0.1, 0.6),
+    bent=0.35,
+    bend_rad=(0.4, 1.5),
+    occluded=0.2,
+    contrast=(0.35, 0.9),
+    halftone=0.35,
+    gain=(0.35, 1.1),
+    light=0.65,
+    shadows=0.5,
+    glare=0.25,
+    defocus_px=(0.3, 1.4),
+    motion=0.35,
+    noise=(3, 13),
+    jpeg_quality=(25, 75),
+    distractors=(1, 5),
+)
+"""Poor pictures, half way to ``harder``: for training."""
+
 HARDER = SceneSettings(
     name="harder",
     number=1,
@@ -135,5 +162,5 @@ HARDER = SceneSettings(
 )
 """Printed-and-photographed, harder throughout: for measuring, never for training."""
 
-SETTINGS = {setting.name: setting for setting in (TRAINING, CLUTTER, HARDER)}
+SETTINGS = {setting.name: setting for setting in (TRAINING, CLUTTER, ROUGH, HARDER)}
 """By name."""
