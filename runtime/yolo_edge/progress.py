@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Protocol, TextIO
@@ -28,6 +29,8 @@ class Shown(Protocol):
 
 class Progress:
     """Shows how far a run is: one line that rewrites itself on a terminal, a line now and then in a log.
+
+    When whoever read them is gone, as with ``2>&1 | head``, the work goes on and nothing more is shown.
 
     Args:
         quiet: Show messages only.
@@ -77,18 +80,13 @@ class Progress:
 
     def _show(self, text: str) -> None:
         self._next = time.monotonic() + self._interval_s
-        if self._terminal:
-            self._stream.write(f"\r\x1b[K{text}")
-            self._line_open = True
-        else:
-            self._stream.write(text + "\n")
-        self._stream.flush()
+        self._write(f"\r\x1b[K{text}" if self._terminal else text + "\n")
+        self._line_open = self._terminal
 
     def message(self, text: str) -> None:
         """Shows a line that stays."""
         self.clear()
-        self._stream.write(text + "\n")
-        self._stream.flush()
+        self._write(text + "\n")
 
     def detail(self, text: str) -> None:
         """Shows a line that stays, unless quiet."""
@@ -98,9 +96,15 @@ class Progress:
     def clear(self) -> None:
         """Removes the progress line."""
         if self._line_open:
-            self._stream.write("\r\x1b[K")
-            self._stream.flush()
+            self._write("\r\x1b[K")
             self._line_open = False
+
+    def _write(self, text: str) -> None:
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 def duration(seconds: float) -> str:

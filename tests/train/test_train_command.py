@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import math
+import os
 import pickle
 import signal
 import subprocess
@@ -97,6 +98,18 @@ def test_the_seed_reproduces(here, whole: Path, data: Path, tmp_path: Path) -> N
     assert run.returncode == 0, run.stderr
     first, second = (torch.load(each / "best.pt", weights_only=True) for each in (whole, tmp_path / "b"))
     assert same(first["weights"], second["weights"]) == []
+
+
+def test_it_goes_on_when_nobody_reads_what_it_says(data: Path, tmp_path: Path) -> None:
+    """As with ``2>&1 | head``."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "yolo_train.cli", data, *SMALL, "--epochs", 2, "--out", tmp_path / "run"]
+    done = subprocess.run([*map(str, command)], stdout=writer, stderr=writer, timeout=300, check=False)
+    os.close(writer)
+    assert done.returncode == 0
+    with (tmp_path / "run" / "results.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == 2
 
 
 def test_another_seed_is_another_training(here, whole: Path, data: Path, tmp_path: Path) -> None:
