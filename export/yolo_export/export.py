@@ -178,7 +178,7 @@ def export_bundle(
         expected = expected_results(source, model_input)
         verifications = []
         for engine, weights in kinds:
-            progress(f"verifying {weights} weights in {engine}")
+            progress(f"verifying {engine} {weights}")
             row = verify_target(staging.folder, engine, weights, expected, source.kind)
             in_float = float_layers[engine] if weights == "int8" else ()
             verifications.append(replace(row, float_layers=in_float))

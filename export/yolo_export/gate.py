@@ -106,7 +106,7 @@ class Gate:
             progress: Gets a short line before each long step.
         """
         (target,) = judged.targets
-        name = f"{target.weights} weights in {target.engine}"
+        name = f"{target.engine} {target.weights}"
         with ExitStack() as stack:
             right = stack.enter_context(Detector(exact, engine=target.engine, precision="fp32"))
             other = stack.enter_context(Detector(judged, engine=target.engine, precision=compute))

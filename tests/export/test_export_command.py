@@ -47,7 +47,7 @@ def test_from_checkpoint_to_boxes(
     assert done.returncode == 0, done.stderr
     assert "onnxruntime  fp32" in done.stdout
     assert done.stdout.endswith("wrote best.edge\n")
-    assert "verifying fp32 weights in onnxruntime ... " in done.stderr
+    assert "verifying onnxruntime fp32 ... " in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["best.edge"]
     done = yolo_edge("run", scenes, "--jsonl", "-", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -87,7 +87,7 @@ class Tuner:
     Raises:
         ValueError: An engine that is not known.
         MissingExtraError: No engine of the bundle's targets is installed.
-        BundleError: Those that are have only int8 weights in it.
+        BundleError: Those that are have only 8-bit weights in it.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class Tuner:
         if installed and not self._space.runtimes:
             engines = ", ".join(dict.fromkeys(runtime.engine for runtime in installed))
             raise BundleError(
-                f"no engine to measure: {bundle.title} has only int8 weights for {engines}, "
+                f"no engine to measure: {bundle.title} has only 8-bit weights for {engines}, "
                 "which tune never chooses"
             )
         if not self._space.runtimes:

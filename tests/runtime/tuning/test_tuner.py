@@ -82,7 +82,7 @@ def test_int8_weights_alone(tiny_bundle: Path) -> None:
     bundle = load_bundle(tiny_bundle)
     targets = [dataclasses.replace(each, weights="int8", compute=("int8",)) for each in bundle.targets]
     only = dataclasses.replace(bundle, targets=tuple(targets))
-    with pytest.raises(BundleError, match="has only int8 weights for onnxruntime, which tune never chooses"):
+    with pytest.raises(BundleError, match="has only 8-bit weights for onnxruntime, which tune never chooses"):
         Tuner(only, network_of(only), TuneOptions(engines=["onnxruntime"]))
 
 
