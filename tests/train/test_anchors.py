@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from painted import labelled
 
+from yolo_export.checkpoint import read_checkpoint
 from yolo_train.anchors import (
     anchor_fitness,
     best_possible_recall,
@@ -204,6 +205,15 @@ def test_the_command_reports_and_finds_anchors(dataset, tmp_path):
     assert first == "  - [" + ", ".join(f"{side:g}" for side in pairs) + "]"
 
 
+def test_the_command_looks_at_the_anchors_of_a_checkpoint(dataset, tiny_checkpoint):
+    done = yolo_train("anchors", dataset, "--weights", tiny_checkpoint, "--generations", 5, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    given = [tuple(pair) for head in report["given"]["anchors_px"] for pair in head]
+    assert report["network"] == tiny_checkpoint.name
+    assert given == [pair for head in read_checkpoint(tiny_checkpoint).anchors_px for pair in head]
+
+
 def test_the_command_finds_as_many_as_asked(dataset):
     done = yolo_train("anchors", dataset, "--count", 4, "--generations", 5, "--json", "-")
     report = json.loads(done.stdout)
@@ -218,6 +228,8 @@ def test_the_command_finds_as_many_as_asked(dataset):
         pytest.param(["--imgsz", 0], 2, "--imgsz is 0; it must be a positive number", id="size"),
         pytest.param(["--anchor-t", 1], 2, "--anchor-t is 1; it must be above 1", id="ratio"),
         pytest.param(["--count", 0], 2, "--count is 0; it must be at least 1", id="count"),
+        pytest.param(["--weights", "no.pt"], 1, "no.pt", id="no checkpoint"),
+        pytest.param(["--weights", "a.pt", "--cfg", "v5lite-e"], 2, "not allowed with argument", id="both"),
         pytest.param(["--cfg", "nothing"], 2, "there is no network 'nothing'", id="unknown network"),
         pytest.param(["--cfg", "yolov5s-p2"], 2, "lists no anchors in px; say with --count N", id="unlisted"),
     ],

@@ -25,11 +25,15 @@ _CFG = "v5lite-e"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of ``anchors``."""
     parser.add_argument("dataset", metavar="DATASET.yaml", type=Path, help="the dataset YAML")
-    parser.add_argument(
+    network = parser.add_mutually_exclusive_group()
+    network.add_argument(
         "--cfg",
         metavar="NAME",
         default=_CFG,
         help="network whose anchors are looked at: a shipped one or a YAML file (default: %(default)s)",
+    )
+    network.add_argument(
+        "--weights", metavar="CHECKPOINT", type=Path, help="or the checkpoint whose anchors are looked at"
     )
     parser.add_argument(
         "--imgsz",
@@ -42,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--count",
         type=int,
         metavar="N",
-        help="anchors to find, all heads together (default: as many as --cfg)",
+        help="anchors to find, all heads together (default: as many as the network has)",
     )
     parser.add_argument(
         "--anchor-t",
@@ -67,7 +71,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the command."""
-    from yolo_export.configs import load_config
     from yolo_train.anchors.evolution import evolve_anchors
     from yolo_train.anchors.fit import object_sizes
     from yolo_train.datasets import open_training_dataset
@@ -79,8 +82,7 @@ def run(args: argparse.Namespace) -> int:
         raise ValueError(f"--anchor-t is {args.anchor_t:g}; it must be above 1")
     if args.count is not None and args.count < 1:
         raise ValueError(f"--count is {args.count}; it must be at least 1")
-    name, description = load_config(args.cfg)
-    heads = _listed_anchors(name, description.get("anchors"))
+    name, heads = _of_checkpoint(args.weights) if args.weights else _of_config(args.cfg)
     count = args.count if args.count is not None else sum(map(len, heads))
     if not count:
         raise ValueError(f"{name} lists no anchors in px; say with --count N how many to find")
@@ -97,12 +99,32 @@ def run(args: argparse.Namespace) -> int:
         "objects": len(sizes),
         "imgsz": args.imgsz,
         "anchor_t": args.anchor_t,
-        "cfg": name,
+        "network": name,
         "given": _figures(sizes, heads, args.anchor_t) if heads else None,
         "found": _figures(sizes, found_heads, args.anchor_t),
     }
     put_report(args.json, report, _as_text(report))
     return 0
+
+
+def _of_checkpoint(path: Path) -> tuple[str, list[list[list[float]]]]:
+    """A checkpoint's name, and the anchors of its heads."""
+    from yolo_export.checkpoint import read_checkpoint
+
+    anchors_px = read_checkpoint(path).anchors_px
+    return path.name, _smallest_first([[[w, h] for w, h in head] for head in anchors_px])
+
+
+def _of_config(cfg: str) -> tuple[str, list[list[list[float]]]]:
+    """A network's name, and the anchors of its heads, where it lists any."""
+    from yolo_export.configs import load_config
+
+    name, description = load_config(cfg)
+    return name, _listed_anchors(name, description.get("anchors"))
+
+
+def _smallest_first(heads: list[list[list[float]]]) -> list[list[list[float]]]:
+    return sorted(heads, key=lambda head: sum(w * h for w, h in head) / len(head))
 
 
 def _listed_anchors(name: str, listed: Any) -> list[list[list[float]]]:
@@ -121,8 +143,7 @@ def _listed_anchors(name: str, listed: Any) -> list[list[list[float]]]:
             raise ValueError(
                 f"{name}: anchors has {row!r}; it must be a list of widths and heights in px for each head"
             )
-    heads = [[[float(w), float(h)] for w, h in zip(row[::2], row[1::2])] for row in rows]
-    return sorted(heads, key=lambda head: sum(w * h for w, h in head) / len(head))
+    return _smallest_first([[[float(w), float(h)] for w, h in zip(row[::2], row[1::2])] for row in rows])
 
 
 def _in_heads(anchors: Sequence[list[float]], counts: Sequence[int]) -> list[list[list[float]]]:
@@ -156,7 +177,7 @@ def _as_text(report: dict[str, Any]) -> str:
     given, found = report["given"], report["found"]
     rows = [
         [label, f"{row['recall']:.4f}", f"{row['anchors_per_object']:.2f}", f"{row['fit']:.4f}"]
-        for label, row in ((f"of {report['cfg']}", given), ("found", found))
+        for label, row in ((f"of {report['network']}", given), ("found", found))
         if row is not None
     ]
     counts = f"{report['objects']} objects in {report['images']} training images"
@@ -167,7 +188,7 @@ def _as_text(report: dict[str, Any]) -> str:
         "",
     ]
     if given is not None and (found["recall"], found["fit"]) <= (given["recall"], given["fit"]):
-        lines += [f"The anchors of {report['cfg']} fit as well; the search found none better.", ""]
+        lines += [f"The anchors of {report['network']} fit as well; the search found none better.", ""]
     lines.append("anchors:")
     for head in found["anchors_px"]:
         lines.append("  - [" + ", ".join(f"{side:g}" for pair in head for side in pair) + "]")
