@@ -89,8 +89,14 @@ try:
             print("batch", flush=True)
         epoch += 1
 except KeyboardInterrupt:
-    import threading
-    print("left:", [t.name for t in threading.enumerate() if "yolo-train" in t.name], flush=True)
+    import threading, time
+    # One that the interrupt met while it was being started was not waited for: it ends by itself, soon.
+    until = time.monotonic() + 10
+    while left := [t.name for t in threading.enumerate() if "yolo-train" in t.name]:
+        if time.monotonic() > until:
+            break
+        time.sleep(0.01)
+    print("left:", left, flush=True)
     raise SystemExit(130)
 """
 
