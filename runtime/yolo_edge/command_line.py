@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from yolo_edge.errors import SinkError
 
@@ -32,7 +33,7 @@ def run_command(work: Callable[[], int]) -> int:
             code = work()
         sys.stdout.flush()
     except BrokenPipeError:
-        _discard_output()
+        discard(sys.stdout)
         return 0
     except OSError:
         _raise_if_of_output()
@@ -98,10 +99,12 @@ def _raise_if_of_output() -> None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        _discard_output()
+        discard(sys.stdout)
         raise SinkError(f"standard output: cannot be written: {error.strerror}") from None
 
 
-def _discard_output() -> None:
-    """Lets Python end in peace, which would write what is left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def discard(stream: TextIO) -> None:
+    """Sends what a stream still holds, and gets later, nowhere: Python writes the rest at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

@@ -98,3 +98,18 @@ def test_bad_words_are_refused(tmp_path: Path, word: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "is not FOLDER=COUNT with a count of at least 1" in done.stderr
+
+
+def test_what_cannot_be_read_is_told_in_a_line(tmp_path: Path) -> None:
+    bundle = default_model()
+    for words, text in (
+        ((tmp_path / "no.edge", tmp_path / "out.txt", f"{tmp_path}=1"), "no.edge"),
+        ((bundle, tmp_path / "out.txt", f"{tmp_path}=1"), "holds neither a folder images/ nor images"),
+    ):
+        command = [sys.executable, SCRIPT, *words]
+        done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1
+        assert done.stderr.startswith("hard-scenes: error: ")
+        assert text in done.stderr
+        assert done.stderr.count("\n") == 1
+    assert not (tmp_path / "out.txt").exists()
