@@ -21,7 +21,7 @@ from yolo_train.scenes.patterns import (
     warped_stripes,
     waves,
 )
-from yolo_train.scenes.photographs import Photographs
+from yolo_train.scenes.photographs import Photographs, bend
 from yolo_train.scenes.prints import Print, write_text
 
 cv2 = require_cv2("drawing scenes")
@@ -322,6 +322,101 @@ def punched(random: np.random.Generator, side: int) -> Picture:
     return page
 
 
+def keypad(random: np.random.Generator, side: int) -> Picture:
+    """A telephone's, a lock's or a calculator's keys: round or rounded, lit at an edge, with figures."""
+    columns, rows = int(random.integers(2, 6)), int(random.integers(3, 7))
+    pitch = max(6.0, side / max(rows, columns))
+    ground, key = color(random, 0, 255), color(random, 0, 255)
+    page = blank((int(columns * pitch) + 2, int(rows * pitch) + 2), ground)
+    legend = color(random, 160, 255) if sum(key) < 384 else color(random, 0, 90)
+    lit = [min(255, int(part * 1.4) + 20) for part in key]
+    reach_x, reach_y = pitch * random.uniform(0.25, 0.46), pitch * random.uniform(0.18, 0.42)
+    round_keys, shift = random.random() < 0.5, max(1, int(pitch / 16))
+    for row in range(rows):
+        for column in range(columns):
+            x, y = int((column + 0.5) * pitch), int((row + 0.5) * pitch)
+            for moved, fill in ((0, lit), (shift, list(key))):
+                if round_keys:
+                    axes = (max(1, int(reach_x)), max(1, int(reach_y)))
+                    cv2.ellipse(page, (x, y + moved), axes, 0, 0, 360, fill, -1, cv2.LINE_AA)
+                else:
+                    corner = (x - int(reach_x), y - int(reach_y) + moved)
+                    cv2.rectangle(page, corner, (x + int(reach_x), y + int(reach_y) + moved), fill, -1)
+            if pitch > 9:
+                figure = str((row * columns + column + 1) % 10)
+                place = (x - int(pitch * 0.12), y + int(pitch * 0.12))
+                cv2.putText(page, figure, place, 0, pitch / 80, legend, max(1, int(pitch / 22)), cv2.LINE_AA)
+    return page
+
+
+def lettering(random: np.random.Generator, side: int) -> Picture:
+    """Some large words: a sign, a number plate, a watermark, a shop's name; with a shadow at times."""
+    ground, ink = color(random, 0, 255), color(random, 0, 255)
+    lines = int(random.integers(1, 4))
+    page = blank((side, side), ground)
+    step, scale = side / lines, side / lines / 60
+    for line in range(lines):
+        letters = random.integers(48, 91, int(random.integers(3, 14)))
+        word = "".join(chr(int(letter)) for letter in letters)
+        font = int(random.choice([0, 2, 3, 4]))
+        thick = max(1, int(step * random.uniform(0.04, 0.16)))
+        place = (int(side * random.uniform(0, 0.08)), int((line + 0.8) * step))
+        if random.random() < 0.4:
+            away = max(1, int(step * 0.05))
+            shadow = color(random, 0, 120)
+            cv2.putText(
+                page, word, (place[0] + away, place[1] + away), font, scale, shadow, thick, cv2.LINE_AA
+            )
+        cv2.putText(page, word, place, font, scale, ink, thick, cv2.LINE_AA)
+    width, height = (max(8, int(side * part)) for part in random.uniform((0.4, 0.15), (1.0, 1.0)))
+    return np.asarray(cv2.resize(page, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def bands(random: np.random.Generator, side: int) -> Picture:
+    """A striped shirt, towel, awning or barrier: bands of any widths from edge to edge, and folds."""
+    height = max(8, int(side * random.uniform(0.4, 1.0)))
+    inks = [color(random) for _ in range(int(random.integers(2, 5)))]
+    page = blank((side, height), inks[0])
+    edges = np.sort(random.uniform(0, side, 2 * int(random.integers(2, 8))))
+    for number, (left, right) in enumerate(zip(edges[::2], edges[1::2])):
+        ink = inks[1 + number % (len(inks) - 1)]
+        cv2.rectangle(page, (int(left), 0), (int(right), height), ink, -1)
+    if random.random() < 0.7:
+        page = bend(random, page)
+    return _shaded(random, page) if random.random() < 0.7 else page
+
+
+def upright(random: np.random.Generator, side: int) -> Picture:
+    """Long things beside each other, lit from one side: bottles, knives, pencils, trunks, posts."""
+    height = max(8, int(side * random.uniform(0.4, 1.2)))
+    page = blank((side, height), color(random))
+    alike = color(random) if random.random() < 0.5 else None
+    count = int(random.integers(4, 16))
+    for middle in random.permutation(np.linspace(0, side, count) + random.normal(0, side / count / 4, count)):
+        base = np.array(alike or color(random), np.float64)
+        wide = side / count * random.uniform(0.2, 1.1)
+        top, lean = height * random.uniform(-0.2, 0.6), random.normal(0, 0.06) * height
+        slices = max(2, min(8, int(wide / 2)))
+        for part in range(slices):
+            shade = np.clip(base * (0.45 + 0.9 * np.sin(np.pi * (part + 0.7) / (slices + 0.6))), 0, 255)
+            left, right = (middle - wide / 2 + wide * at / slices for at in (part, part + 1))
+            corners = [(left + lean, top), (right + lean, top), (right, height), (left, height)]
+            cv2.fillConvexPoly(page, np.array(corners, np.int32), [int(value) for value in shade])
+    return page
+
+
+def _shaded(random: np.random.Generator, page: Picture) -> Picture:
+    """Folds: light that changes smoothly from place to place."""
+    height, width = page.shape[:2]
+    count = int(random.integers(3, 7))
+    light = cv2.resize(
+        random.uniform(0.55, 1.15, (count, count)).astype(np.float32),
+        (width, height),
+        interpolation=cv2.INTER_CUBIC,
+    )
+    return np.asarray(np.clip(page * light[..., None], 0, 255), np.uint8)
+
+
 def surface(random: np.random.Generator, side: int) -> Picture:
     """A poster or box with any drawn pattern."""
     size = (side, max(8, int(side * random.uniform(0.3, 1.0))))
@@ -349,6 +444,10 @@ LOOKALIKES: tuple[Callable[[np.random.Generator, int], Picture], ...] = (
     motif,
     windows,
     punched,
+    keypad,
+    lettering,
+    bands,
+    upright,
     surface,
     surface,
 )

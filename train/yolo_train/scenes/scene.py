@@ -13,7 +13,7 @@ from yolo_edge.packages import require_cv2
 from yolo_train.scenes import camera
 from yolo_train.scenes.lookalikes import lookalike
 from yolo_train.scenes.patterns import color, pattern
-from yolo_train.scenes.photographs import Photographs
+from yolo_train.scenes.photographs import Photographs, bend
 from yolo_train.scenes.placing import paste, posed
 from yolo_train.scenes.prints import code_print
 from yolo_train.scenes.settings import MIN_VISIBLE, SceneSettings
@@ -74,6 +74,8 @@ def draw_scene(
     random = np.random.default_rng([seed, settings.number, index])
     photographs = photographs if photographs is not None else Photographs()
     picture = _background(random, settings, side, photographs)
+    if random.random() < settings.collage / 2:
+        picture = bend(random, picture)
     for _ in range(int(random.integers(settings.distractors[0], settings.distractors[1] + 1))):
         _add_lookalike(random, settings, picture, side, photographs)
     codes: list[_Code] = []

@@ -18,7 +18,7 @@ class SceneSettings:
     empty: float
     """Share of scenes without a code."""
     collage: float
-    """Chance that the background is made of pieces of several photographs."""
+    """Chance that the background is made of pieces of several photographs; half as often, any one is bent."""
     prints: tuple[float, ...]
     """Chances of one, two, three ... prints with codes in a scene that has any."""
     code_side: Range
@@ -110,26 +110,26 @@ ROUGH = replace(
     number=3,
     empty=0.1,
     prints=(0.45, 0.3, 0.15, 0.1),
-    code_side=(0.08, 0.5),
-    tilt_deg=(10, 60),
+    code_side=(0.08, 0.42),
+    tilt_deg=(12, 60),
     steep=1.2,
-    nearness=(0.1, 0.6),
-    bent=0.35,
-    bend_rad=(0.4, 1.5),
+    nearness=(0.15, 0.65),
+    bent=0.4,
+    bend_rad=(0.4, 1.55),
     occluded=0.2,
-    contrast=(0.35, 0.9),
-    halftone=0.35,
-    gain=(0.35, 1.1),
+    contrast=(0.35, 0.85),
+    halftone=0.4,
+    gain=(0.35, 1.0),
     light=0.65,
-    shadows=0.5,
+    shadows=0.55,
     glare=0.25,
-    defocus_px=(0.3, 1.4),
-    motion=0.35,
-    noise=(3, 13),
-    jpeg_quality=(25, 75),
+    defocus_px=(0.4, 1.45),
+    motion=0.37,
+    noise=(4, 13),
+    jpeg_quality=(23, 68),
     distractors=(1, 5),
 )
-"""Poor pictures, half way to ``harder``: for training."""
+"""Poor pictures, more than half way to ``harder``: for training."""
 
 HARDER = SceneSettings(
     name="harder",
