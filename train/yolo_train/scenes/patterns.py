@@ -24,6 +24,14 @@ def color(random: np.random.Generator, low: int = 0, high: int = 255) -> tuple[i
     return int(blue), int(green), int(red)
 
 
+def dark_and_light(random: np.random.Generator) -> tuple[tuple[int, int, int], tuple[int, int, int]]:
+    """Ink and ground: mostly greys."""
+    if random.random() < 0.7:
+        dark, light = int(random.integers(0, 70)), int(random.integers(170, 256))
+        return (dark, dark, dark), (light, light, light)
+    return color(random, 0, 110), color(random, 140, 255)
+
+
 def blank(size: Size, fill: tuple[int, int, int]) -> Picture:
     """One colour."""
     picture = np.empty((size[1], size[0], 3), np.uint8)
