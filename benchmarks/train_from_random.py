@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from pairs import describe_machine
 
@@ -52,7 +53,7 @@ def main() -> None:
         print(json.dumps(stage), flush=True)
         weights = ["--weights", str(out / "best.pt")]
     report["stages"] = stages
-    report["minutes"] = round(sum(float(str(stage["seconds"])) for stage in stages) / 60, 2)
+    report["minutes"] = round(sum(stage["seconds"] for stage in stages) / 60, 2)
     report["ap50"] = stages[-1]["ap50"]
     print(f"AP50 {report['ap50']} after {report['minutes']} minutes")
     if args.out:
@@ -73,7 +74,7 @@ def draw(work: Path, photographs: Path | None) -> Path:
 
 def train(
     data: Path, weights: list[str], imgsz: int, epochs: int, settings: tuple[str, ...], out: Path
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """One command, from start to end: seconds, and AP50 after each epoch."""
     command = [
         str(data),
