@@ -220,7 +220,8 @@ def clip_polygon(points: Points, side: int) -> Points:
             inside, was_inside = sign * (point[axis] - limit) >= 0, sign * (before[axis] - limit) >= 0
             if inside != was_inside:
                 t = (limit - before[axis]) / (point[axis] - before[axis])
-                kept.append((before[0] + t * (point[0] - before[0]), before[1] + t * (point[1] - before[1])))
+                across = before[1 - axis] + t * (point[1 - axis] - before[1 - axis])
+                kept.append((across, limit) if axis else (limit, across))  # exactly on the edge
             if inside:
                 kept.append(point)
     return np.array(kept, np.float64).reshape(-1, 2)
