@@ -31,7 +31,9 @@ from yolo_train.scenes import (
     draw_scene,
 )
 from yolo_train.scenes.dataset import write_scenes
+from yolo_train.scenes.lookalikes import LOOKALIKES, ROWS
 from yolo_train.scenes.options import SceneOptions
+from yolo_train.scenes.patterns import PATTERNS
 from yolo_train.scenes.placing import paste, posed
 from yolo_train.scenes.prints import Print
 from yolo_train.scenes.scene import clip_polygon, code_mask
@@ -143,6 +145,28 @@ def test_nothing_in_training_is_as_bad_as_the_harder_setting(name: str) -> None:
         assert getattr(setting, least)[1] > getattr(HARDER, least)[1], least
     for chance in ("bent", "halftone", "motion", "shadows", "glare", "light"):
         assert getattr(setting, chance) < getattr(HARDER, chance), chance
+
+
+@pytest.mark.parametrize("side", [16, 150])
+def test_what_looks_like_a_code_can_be_drawn_at_any_size(side: int, photographs: Path) -> None:
+    """Every kind, with photographs and without."""
+    for pictures in (Photographs(), Photographs.of_folder(photographs)):
+        for number in range(20):
+            random = np.random.default_rng(number)
+            flat = [draw(random, side) for draw in dict.fromkeys(LOOKALIKES)]
+            prints = [draw(random, side, pictures) for draw in ROWS]
+            for item in [*(Print(image) for image in flat), *prints]:
+                assert item.image.dtype == np.uint8 and item.image.ndim == 3 and min(item.image.shape) >= 2
+                assert item.mask is None or (item.mask.shape == item.image.shape[:2] and item.mask.any())
+            assert sum(item.image.std() > 1 for item in prints) >= 2
+
+
+@pytest.mark.parametrize("size", [(24, 90), (416, 416)], ids=str)
+def test_surfaces_have_the_size_asked_for(size: tuple[int, int]) -> None:
+    for number, draw in enumerate(PATTERNS):
+        first, again = (draw(np.random.default_rng(number), size) for _ in range(2))
+        assert first.dtype == np.uint8 and first.shape == (size[1], size[0], 3)
+        assert np.array_equal(first, again)
 
 
 def test_settings_differ() -> None:

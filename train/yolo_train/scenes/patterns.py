@@ -181,6 +181,25 @@ def warped_stripes(random: np.random.Generator, size: Size) -> Picture:
     return mix(random, np.clip(sharp, -1, 1) / 2 + 0.5)
 
 
+def fibres(random: np.random.Generator, size: Size) -> Picture:
+    """Noise of one scale and direction, stronger in some places: wool, fur, hair, bark, crumpled cloth."""
+    across = random.uniform(2, 14)
+    along = across * random.uniform(1, 10)
+    side = int(1.45 * max(size))
+    grains = random.standard_normal((int(side / across) + 4, int(side / along) + 4), np.float32)
+    grains -= cv2.GaussianBlur(grains, (0, 0), random.uniform(0.8, 3.0))
+    flat = cv2.resize(grains, (side, side), interpolation=cv2.INTER_CUBIC)
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), random.uniform(0, 360), 1.0)
+    turn[:, 2] += np.array(size) / 2 - side / 2
+    turned = cv2.warpAffine(flat, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    count = int(random.integers(2, 9))
+    strength = random.random((count, count)).astype(np.float32) ** 2
+    strength = cv2.resize(strength, size, interpolation=cv2.INTER_LINEAR)
+    light = cv2.resize(random.random((count, count)).astype(np.float32), size, interpolation=cv2.INTER_CUBIC)
+    share = 0.5 + turned * strength * np.float32(random.uniform(0.2, 1.0)) + (light - 0.5) * np.float32(0.6)
+    return mix(random, np.clip(share, 0, 1))
+
+
 def heap(random: np.random.Generator, size: Size) -> Picture:
     """Many things of one kind over each other: peas, pebbles, coins, leaves, a crowd."""
     width, height = size
@@ -226,7 +245,7 @@ def _specks(random: np.random.Generator, size: Size) -> npt.NDArray[np.float32]:
 def regions(random: np.random.Generator, size: Size) -> Picture:
     """Textures that end in ragged borders: trees before the sky, an animal on a lawn, food on a plate."""
     height = size[1]
-    kinds = (clouds, waves, warped_stripes, cells, heap, speckle, speckle, gradient)
+    kinds = (clouds, waves, warped_stripes, cells, heap, speckle, speckle, fibres, gradient)
     picture = kinds[random.integers(len(kinds))](random, size)
     for _ in range(int(random.integers(1, 4))):
         other = kinds[random.integers(len(kinds))](random, size)
@@ -258,6 +277,7 @@ PATTERNS: tuple[Callable[[np.random.Generator, Size], Picture], ...] = (
     cells,
     heap,
     speckle,
+    fibres,
     regions,
     regions,
 )
