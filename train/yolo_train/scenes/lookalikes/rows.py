@@ -51,9 +51,8 @@ def slats(random: np.random.Generator, side: int, photographs: Photographs) -> P
     period = max(3.0, height / random.uniform(4, 40))
     y = np.arange(height, dtype=np.float32)
     phase = (y / period + random.random()) % 1
-    covered = random.uniform(0.25, 0.95) + random.uniform(-0.3, 0.3) * (
-        y / height - 0.5
-    )  # seen from above, below
+    middle, tilt = random.uniform(0.25, 0.95), random.uniform(-0.3, 0.3)
+    covered = middle + tilt * (y / height - 0.5)  # seen more from above or from below
     soft = random.uniform(0.5, 2.0) / period
     alpha = np.clip((covered - phase) / soft, 0, 1) * np.clip(phase / soft, 0, 1)
     shade = random.uniform(0.4, 1.3) + (random.uniform(0.4, 1.3) - 1) * phase / np.maximum(covered, 0.1)
