@@ -31,7 +31,7 @@ from yolo_train.scenes import (
     draw_scene,
 )
 from yolo_train.scenes.dataset import write_scenes
-from yolo_train.scenes.lookalikes import LOOKALIKES, ROWS
+from yolo_train.scenes.lookalikes import LOOKALIKES, WITH_PHOTOGRAPHS
 from yolo_train.scenes.options import SceneOptions
 from yolo_train.scenes.patterns import PATTERNS
 from yolo_train.scenes.placing import paste, posed
@@ -154,7 +154,7 @@ def test_what_looks_like_a_code_can_be_drawn_at_any_size(side: int, photographs:
         for number in range(20):
             random = np.random.default_rng(number)
             flat = [draw(random, side) for draw in dict.fromkeys(LOOKALIKES)]
-            prints = [draw(random, side, pictures) for draw in ROWS]
+            prints = [draw(random, side, pictures) for draw in WITH_PHOTOGRAPHS]
             for item in [*(Print(image) for image in flat), *prints]:
                 assert item.image.dtype == np.uint8 and item.image.ndim == 3 and min(item.image.shape) >= 2
                 assert item.mask is None or (item.mask.shape == item.image.shape[:2] and item.mask.any())

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.packages import require_cv2
-from yolo_train.scenes.lookalikes import printed, rows, things
+from yolo_train.scenes.lookalikes import objects, printed, rows, things
 from yolo_train.scenes.patterns import color
 from yolo_train.scenes.photographs import Photographs
 from yolo_train.scenes.prints import Print
@@ -46,12 +46,17 @@ LOOKALIKES: tuple[Callable[[np.random.Generator, int], Picture], ...] = (
 )
 """What :func:`lookalike` chooses from; twice means twice as often."""
 
-ROWS: tuple[Callable[[np.random.Generator, int, Photographs], Print], ...] = (
+WITH_PHOTOGRAPHS: tuple[Callable[[np.random.Generator, int, Photographs], Print], ...] = (
     rows.repeated,
     rows.slats,
     rows.lattice,
+    objects.coach,
+    objects.telephone,
+    objects.signboard,
+    objects.bowl,
+    objects.shirt,
 )
-"""Those that photographs may shine through."""
+"""Those that photographs may shine through, or be mirrored in."""
 
 
 def lookalike(random: np.random.Generator, side: int, photographs: Photographs) -> Print:
@@ -59,8 +64,9 @@ def lookalike(random: np.random.Generator, side: int, photographs: Photographs) 
     if len(photographs) and random.random() < 0.2:
         size = (side, max(8, int(side * random.uniform(0.5, 1.0))))
         return Print(photographs.cut(random, size))
-    if random.random() < 0.2:
-        return ROWS[random.integers(len(ROWS))](random, side, photographs)
+    if random.random() < 0.4:
+        item = WITH_PHOTOGRAPHS[random.integers(len(WITH_PHOTOGRAPHS))](random, side, photographs)
+        return objects.receding(random, item) if random.random() < 0.15 else item
     image = LOOKALIKES[random.integers(len(LOOKALIKES))](random, side)
     if random.random() < 0.4:
         edge = int(random.uniform(0.02, 0.3) * side)

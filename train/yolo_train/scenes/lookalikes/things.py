@@ -201,7 +201,7 @@ def bands(random: np.random.Generator, side: int) -> Picture:
         cv2.rectangle(page, (int(left), 0), (int(right), height), ink, -1)
     if random.random() < 0.7:
         page = bend(random, page)
-    return _shaded(random, page) if random.random() < 0.7 else page
+    return shaded(random, page) if random.random() < 0.7 else page
 
 
 def upright(random: np.random.Generator, side: int) -> Picture:
@@ -223,7 +223,7 @@ def upright(random: np.random.Generator, side: int) -> Picture:
     return page
 
 
-def _shaded(random: np.random.Generator, page: Picture) -> Picture:
+def shaded(random: np.random.Generator, page: Picture) -> Picture:
     """Folds: light that changes smoothly from place to place."""
     height, width = page.shape[:2]
     count = int(random.integers(3, 7))
