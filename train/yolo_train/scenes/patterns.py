@@ -242,10 +242,29 @@ def _specks(random: np.random.Generator, size: Size) -> npt.NDArray[np.float32]:
     return np.asarray(np.clip(band * hard + np.float32(random.uniform(-0.6, 0.6)), -1, 1) / 2 + 0.5)
 
 
+def crowns(random: np.random.Generator, size: Size) -> Picture:
+    """Round lumps with fine lumps on them, dark between: broccoli, curls, tree tops, moss."""
+    width, height = size
+    fine = _specks(random, size)
+    light = np.zeros((height, width), np.float32)
+    largest = random.uniform(0.06, 0.3) * max(size)
+    count = min(400, int(2.5 * width * height / (2.2 * largest**2)) + 1)
+    for radius in largest * random.uniform(0.4, 1.0, count):
+        x, y = random.uniform(0, width), random.uniform(0, height)
+        left, top = max(0, int(x - radius)), max(0, int(y - radius))
+        patch = light[top : int(y + radius) + 1, left : int(x + radius) + 1]
+        across = (np.arange(patch.shape[1], dtype=np.float32) + np.float32(left - x)) / np.float32(radius)
+        down = (np.arange(patch.shape[0], dtype=np.float32) + np.float32(top - y)) / np.float32(radius)
+        lump = 1 - across[None] ** 2 - (down[:, None] + 0.15) ** 2  # lit from above
+        np.maximum(patch, lump, out=patch)
+    rough = np.float32(random.uniform(0.3, 0.9))
+    return mix(random, np.clip(light * (1 - rough + rough * fine), 0, 1))
+
+
 def regions(random: np.random.Generator, size: Size) -> Picture:
     """Textures that end in ragged borders: trees before the sky, an animal on a lawn, food on a plate."""
     height = size[1]
-    kinds = (clouds, waves, warped_stripes, cells, heap, speckle, speckle, fibres, gradient)
+    kinds = (clouds, waves, warped_stripes, cells, heap, speckle, speckle, fibres, gradient, crowns)
     picture = kinds[random.integers(len(kinds))](random, size)
     for _ in range(int(random.integers(1, 4))):
         other = kinds[random.integers(len(kinds))](random, size)
@@ -278,6 +297,7 @@ PATTERNS: tuple[Callable[[np.random.Generator, Size], Picture], ...] = (
     heap,
     speckle,
     fibres,
+    crowns,
     regions,
     regions,
 )

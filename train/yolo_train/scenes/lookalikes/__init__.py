@@ -55,6 +55,7 @@ WITH_PHOTOGRAPHS: tuple[Callable[[np.random.Generator, int, Photographs], Print]
     objects.signboard,
     objects.bowl,
     objects.shirt,
+    objects.gap,
 )
 """Those that photographs may shine through, or be mirrored in."""
 

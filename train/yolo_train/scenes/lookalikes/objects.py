@@ -120,7 +120,7 @@ def bowl(random: np.random.Generator, side: int, photographs: Photographs) -> Pr
     """Food in a bowl or a box, balls in a basket: something fine-grained with a plain rim around it."""
     width, height = side, max(12, int(side * random.uniform(0.45, 1.0)))
     size = (width, height)
-    kinds = patterns.heap, patterns.heap, patterns.speckle, patterns.regions, patterns.fibres, patterns.cells
+    kinds = patterns.heap, patterns.heap, patterns.crowns, patterns.speckle, patterns.regions, patterns.fibres
     content = kinds[random.integers(len(kinds))](random, size)
     if len(photographs) and random.random() < 0.2:
         content = photographs.cut(random, size)
@@ -170,6 +170,23 @@ def shirt(random: np.random.Generator, side: int, photographs: Photographs) -> P
     trunk = [(lean, 0), (width - lean, 0), (width, height), (0, height)]
     cv2.fillConvexPoly(mask, np.array(trunk, np.int32), 255)
     return Print(things.shaded(random, page), mask=mask)
+
+
+def gap(random: np.random.Generator, side: int, photographs: Photographs) -> Print:
+    """Something rough between smooth dark shapes: what is seen between legs, trunks, curtains or cars."""
+    width, height = side, max(12, int(side * random.uniform(0.6, 1.6)))
+    page = _behind(random, (width, height), photographs)
+    mask = np.zeros((height, width), np.uint8)
+    y = np.linspace(-1, height + 1, 5)
+    for edge, near in ((0, random.uniform(0.15, 0.45)), (width, random.uniform(0.55, 0.85))):
+        x = width * (near + random.normal(0, 0.06, 5))
+        outline = [(edge, -1), *zip(x, y), (edge, height + 1)]
+        cv2.fillPoly(mask, [np.array(outline, np.int32)], 255, cv2.LINE_AA)
+    smooth = patterns.gradient(random, (width, height))
+    dark = cv2.convertScaleAbs(things.shaded(random, smooth), alpha=random.uniform(0.1, 0.7))
+    part = mask[..., None] / np.float32(255)
+    soft = dark * part + page * (1 - part)
+    return Print(np.asarray(soft, np.uint8))
 
 
 def receding(random: np.random.Generator, item: Print) -> Print:
