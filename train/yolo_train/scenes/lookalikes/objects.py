@@ -23,8 +23,9 @@ def coach(random: np.random.Generator, side: int, photographs: Photographs) -> P
     """A tram, a bus, a carriage: panes and doors between painted bands, mostly seen along its side."""
     width, height = side, max(12, int(side * random.uniform(0.18, 0.6)))
     size = (width, height)
-    page = blank(size, color(random))
-    for _ in range(int(random.integers(1, 5))):
+    stark = random.random() < 0.4  # black panes in a white side
+    page = blank(size, color(random, 170, 255) if stark else color(random))
+    for _ in range(int(random.integers(0 if stark else 1, 5))):
         y, thick = int(random.uniform(0, height)), int(height * random.uniform(0.03, 0.3)) + 1
         cv2.rectangle(page, (0, y), (width, y + thick), color(random), -1)
     top, bottom = height * random.uniform(0.1, 0.3), height * random.uniform(0.45, 0.7)
@@ -32,10 +33,10 @@ def coach(random: np.random.Generator, side: int, photographs: Photographs) -> P
     if random.random() < 0.6:  # the panes lie in a dark band
         cv2.rectangle(page, (0, int(top)), (width, int(bottom)), frame, -1)
     behind = _behind(random, size, photographs)
-    dark = random.uniform(0.2, 0.7)
+    dark = random.uniform(0.05, 0.3 if stark else 0.7)
     panes = cv2.convertScaleAbs(behind, alpha=dark, beta=random.uniform(0, 50))
     glare = cv2.convertScaleAbs(behind, alpha=random.uniform(0.5, 1.1), beta=random.uniform(20, 120))
-    wide = height * random.uniform(0.15, 0.7)
+    wide = height * random.uniform(0.1, 0.7)
     gap, doors = max(1.0, wide * random.uniform(0.04, 0.3)), random.uniform(0, 0.35)
     x = random.uniform(-wide, wide)
     while x < width:
@@ -44,7 +45,7 @@ def coach(random: np.random.Generator, side: int, photographs: Photographs) -> P
         left, right = max(0, int(x + gap / 2)), min(width, int(x + step - gap / 2))
         upper, lower = int(top), int(door_bottom if door else bottom)
         if right - left > 1:
-            lit = glare if random.random() < 0.3 else panes
+            lit = glare if not stark and random.random() < 0.3 else panes
             page[upper:lower, left:right] = lit[upper:lower, left:right]
             if random.random() < 0.4:  # a window that slides, or a seat behind
                 y = upper + int((lower - upper) * random.uniform(0.2, 0.8))
@@ -65,22 +66,24 @@ def telephone(random: np.random.Generator, side: int, photographs: Photographs) 
     """A telephone, a remote control, a meter: keys and a display in a panel, the panel in a round body."""
     del photographs
     width = max(16, int(side * random.uniform(0.35, 1.0)))
-    page, mask = blank((width, side), color(random)), np.zeros((side, width), np.uint8)
+    stark = random.random() < 0.5  # pale keys in a dark panel in a pale body
+    page = blank((width, side), color(random, 140, 255) if stark else color(random))
+    mask = np.zeros((side, width), np.uint8)
     _rounded(mask, (0, 0, width - 1, side - 1), random.uniform(0.05, 0.5), 255)
     left, right = int(width * random.uniform(0.03, 0.35)), int(width * random.uniform(0.65, 0.97))
     top, bottom = int(side * random.uniform(0.03, 0.4)), int(side * random.uniform(0.6, 0.97))
-    panel = color(random, 0, 80) if random.random() < 0.6 else color(random)
+    panel = color(random, 0, 80) if stark or random.random() < 0.4 else color(random)
     _rounded(page, (left, top, right, bottom), random.uniform(0.02, 0.5), panel)
     middle = top
     if random.random() < 0.7:  # the display comes first
         middle = top + int((bottom - top) * random.uniform(0.15, 0.45))
         edge = max(1, (right - left) // 10)
         face = (left + edge, top + edge, right - edge, max(top + edge + 2, middle))
-        _rounded(page, face, random.uniform(0.0, 0.4), color(random, 60, 230))
+        _rounded(page, face, random.uniform(0.0, 0.4), color(random, 0 if stark else 60, 230))
         words = printed.lettering(random, max(8, face[2] - face[0]))
         if random.random() < 0.6:
             _fitted(page, words, face, 0.8)
-    keys = things.keypad(random, max(8, right - left))
+    keys = things.keypad(random, max(8, right - left), color(random, 130, 255) if stark else None)
     ground = keys[0, 0].astype(int)
     distance = np.abs(keys.astype(np.int16) - ground).sum(axis=2)
     keys[distance == 0] = panel  # no ground of their own

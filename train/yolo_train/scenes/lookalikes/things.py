@@ -12,6 +12,7 @@ from yolo_train.scenes.photographs import bend
 cv2 = require_cv2("drawing scenes")
 
 Picture = npt.NDArray[np.uint8]
+Color = tuple[int, int, int]
 
 
 def stripes(random: np.random.Generator, side: int) -> Picture:
@@ -54,11 +55,11 @@ def keyboard(random: np.random.Generator, side: int) -> Picture:
     return page
 
 
-def keypad(random: np.random.Generator, side: int) -> Picture:
+def keypad(random: np.random.Generator, side: int, key: Color | None = None) -> Picture:
     """A telephone's, a lock's or a calculator's keys: round or rounded, lit at an edge, with figures."""
     columns, rows = int(random.integers(2, 6)), int(random.integers(3, 7))
     pitch = max(6.0, side / max(rows, columns))
-    ground, key = color(random, 0, 255), color(random, 0, 255)
+    ground, key = color(random, 0, 255), key or color(random, 0, 255)
     page = blank((int(columns * pitch) + 2, int(rows * pitch) + 2), ground)
     legend = color(random, 160, 255) if sum(key) < 384 else color(random, 0, 90)
     lit = [min(255, int(part * 1.4) + 20) for part in key]
