@@ -12,6 +12,7 @@ from yolo_edge.errors import SourceError
 from yolo_edge.packages import require_cv2
 from yolo_edge.sources import IMAGE_SUFFIXES
 from yolo_edge.sources.images import read_image
+from yolo_train.scenes.patterns import pattern
 
 cv2 = require_cv2("drawing scenes")
 
@@ -119,6 +120,15 @@ class Photographs:
                 cv2.fillPoly(mask, [corners.astype(np.int32)], 255)
             cv2.copyTo(sheets[random.integers(len(sheets))], mask, picture)
         return picture
+
+
+def backdrop(
+    random: np.random.Generator, size_wh: tuple[int, int], photographs: Photographs, share: float = 0.65
+) -> Picture:
+    """A photograph's piece in ``share`` of the cases; else, and where there are none, a drawn surface."""
+    if len(photographs) and random.random() < share:
+        return photographs.cut(random, size_wh)
+    return pattern(random, size_wh)
 
 
 def bend(random: np.random.Generator, picture: Picture) -> Picture:

@@ -12,8 +12,8 @@ from yolo_edge.markers.view import Points
 from yolo_edge.packages import require_cv2
 from yolo_train.scenes import camera
 from yolo_train.scenes.lookalikes import lookalike
-from yolo_train.scenes.patterns import color, pattern
-from yolo_train.scenes.photographs import Photographs, bend
+from yolo_train.scenes.patterns import color
+from yolo_train.scenes.photographs import Photographs, backdrop, bend
 from yolo_train.scenes.placing import paste, posed
 from yolo_train.scenes.prints import code_print
 from yolo_train.scenes.settings import MIN_VISIBLE, SceneSettings
@@ -106,16 +106,9 @@ def _background(
 ) -> Picture:
     if len(photographs) and random.random() < settings.collage:
         return photographs.collage(random, (side, side))
-    if len(photographs) and random.random() < 0.62:
-        picture = photographs.cut(random, (side, side))
-    else:
-        picture = pattern(random, (side, side))
+    picture = backdrop(random, (side, side), photographs, 0.62)
     if random.random() < 0.25:  # two surfaces meet: a table and a wall
-        other = (
-            photographs.cut(random, (side, side))
-            if len(photographs) and random.random() < 0.5
-            else pattern(random, (side, side))
-        )
+        other = backdrop(random, (side, side), photographs, 0.5)
         cut = random.uniform(0.2, 0.8, 2) * side
         half = np.zeros((side, side), np.uint8)
         cv2.fillPoly(half, [np.array([(0, cut[0]), (side, cut[1]), (side, side), (0, side)], np.int32)], 255)

@@ -9,7 +9,7 @@ from yolo_edge.packages import require_cv2
 from yolo_train.scenes import patterns
 from yolo_train.scenes.lookalikes import printed, things
 from yolo_train.scenes.patterns import blank, color
-from yolo_train.scenes.photographs import Photographs, bend
+from yolo_train.scenes.photographs import Photographs, backdrop, bend
 from yolo_train.scenes.prints import Print
 
 cv2 = require_cv2("drawing scenes")
@@ -17,6 +17,9 @@ cv2 = require_cv2("drawing scenes")
 Picture = npt.NDArray[np.uint8]
 Rectangle = tuple[int, int, int, int]
 """left, top, right, bottom."""
+
+_SHARE = 0.7
+"""Share of what is mirrored in panes, or seen behind, that are pieces of photographs."""
 
 
 def coach(random: np.random.Generator, side: int, photographs: Photographs) -> Print:
@@ -32,7 +35,7 @@ def coach(random: np.random.Generator, side: int, photographs: Photographs) -> P
     door_bottom, frame = height * random.uniform(0.8, 0.97), color(random, 0, 90)
     if random.random() < 0.6:  # the panes lie in a dark band
         cv2.rectangle(page, (0, int(top)), (width, int(bottom)), frame, -1)
-    behind = _behind(random, size, photographs)
+    behind = backdrop(random, size, photographs, _SHARE)
     dark = random.uniform(0.05, 0.3 if stark else 0.7)
     panes = cv2.convertScaleAbs(behind, alpha=dark, beta=random.uniform(0, 50))
     glare = cv2.convertScaleAbs(behind, alpha=random.uniform(0.5, 1.1), beta=random.uniform(20, 120))
@@ -84,9 +87,7 @@ def telephone(random: np.random.Generator, side: int, photographs: Photographs) 
         if random.random() < 0.6:
             _fitted(page, words, face, 0.8)
     keys = things.keypad(random, max(8, right - left), color(random, 130, 255) if stark else None)
-    ground = keys[0, 0].astype(int)
-    distance = np.abs(keys.astype(np.int16) - ground).sum(axis=2)
-    keys[distance == 0] = panel  # no ground of their own
+    keys[(keys == keys[0, 0]).all(axis=2)] = panel  # no ground of their own
     _fitted(page, keys, (left, middle, right, bottom), random.uniform(0.7, 0.95))
     for _ in range(int(random.integers(0, 6))):  # single keys, lamps, a maker's name
         x, y = int(random.uniform(0.05, 0.95) * width), int(random.uniform(0.05, 0.95) * side)
@@ -99,7 +100,9 @@ def signboard(random: np.random.Generator, side: int, photographs: Photographs) 
     """Words on panels on a coloured wall: a bus's destination, a shop's front, a road sign, a scoreboard."""
     width, height = side, max(12, int(side * random.uniform(0.3, 1.1)))
     size = (width, height)
-    page = _behind(random, size, photographs) if random.random() < 0.15 else blank(size, color(random))
+    page = (
+        backdrop(random, size, photographs, _SHARE) if random.random() < 0.15 else blank(size, color(random))
+    )
     alike = color(random, 0, 80), color(random, 170, 255)
     if random.random() < 0.3:
         alike = alike[1], alike[0]
@@ -178,7 +181,7 @@ def shirt(random: np.random.Generator, side: int, photographs: Photographs) -> P
 def gap(random: np.random.Generator, side: int, photographs: Photographs) -> Print:
     """Something rough between smooth dark shapes: what is seen between legs, trunks, curtains or cars."""
     width, height = side, max(12, int(side * random.uniform(0.6, 1.6)))
-    page = _behind(random, (width, height), photographs)
+    page = backdrop(random, (width, height), photographs, _SHARE)
     mask = np.zeros((height, width), np.uint8)
     y = np.linspace(-1, height + 1, 5)
     for edge, near in ((0, random.uniform(0.15, 0.45)), (width, random.uniform(0.55, 0.85))):
@@ -198,11 +201,10 @@ def receding(random: np.random.Generator, item: Print) -> Print:
     far = random.uniform(0.25, 0.8)
     lift = random.uniform(0, 1 - far)
     long = max(8, int(width * random.uniform(0.4, 1.0)))
-    near, away = (0, long) if random.random() < 0.5 else (long, 0)
-    ends = [(0, 0), (width, 0), (width, height), (0, height)]
-    seen = [(near, 0), (away, lift * height), (away, (lift + far) * height), (near, height)]
-    if near:
-        ends = [(width, 0), (0, 0), (0, height), (width, height)]
+    near, away = (0, width) if random.random() < 0.5 else (width, 0)
+    ends = [(near, 0), (away, 0), (away, height), (near, height)]
+    tops = 0, lift * height, (lift + far) * height, height
+    seen = [(x * long / width, y) for (x, _), y in zip(ends, tops)]
     fine = 2  # warping alone would alias at the far end
     matrix = cv2.getPerspectiveTransform(np.array(ends, np.float32), np.array(seen, np.float32) * fine)
     size = (long * fine, height * fine)
@@ -216,13 +218,6 @@ def receding(random: np.random.Generator, item: Print) -> Print:
         for picture, border in ((item.image, cv2.BORDER_REPLICATE), (mask, cv2.BORDER_CONSTANT))
     ]
     return Print(warped[0], mask=warped[1])
-
-
-def _behind(random: np.random.Generator, size_wh: tuple[int, int], photographs: Photographs) -> Picture:
-    """What is mirrored in a pane or printed on cloth."""
-    if len(photographs) and random.random() < 0.7:
-        return photographs.cut(random, size_wh)
-    return patterns.pattern(random, size_wh)
 
 
 def _rounded(page: Picture, box: Rectangle, corner: float, fill: int | tuple[int, int, int]) -> None:

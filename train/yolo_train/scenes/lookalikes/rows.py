@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from yolo_edge.packages import require_cv2
-from yolo_train.scenes.patterns import blank, color, gradient, pattern
-from yolo_train.scenes.photographs import Photographs
+from yolo_train.scenes.patterns import blank, color, gradient
+from yolo_train.scenes.photographs import Photographs, backdrop
 from yolo_train.scenes.prints import Print
 
 cv2 = require_cv2("drawing scenes")
@@ -21,10 +21,10 @@ def repeated(random: np.random.Generator, side: int, photographs: Photographs) -
     columns = int(random.integers(3, 25))
     wide = max(3, side // columns)
     tall = max(3, int(wide * random.uniform(0.7, 6.0 if rows == 1 else 2.5)))
-    pieces = [_ground(random, (wide, tall), photographs) for _ in range(int(random.integers(1, 4)))]
+    pieces = [backdrop(random, (wide, tall), photographs) for _ in range(int(random.integers(1, 4)))]
     gap_x, gap_y = int(wide * random.uniform(0, 0.5)), int(tall * random.uniform(0, 0.4))
     size = (columns * (wide + gap_x) + gap_x, rows * (tall + gap_y) + gap_y)
-    page = _ground(random, size, photographs) if random.random() < 0.3 else blank(size, color(random))
+    page = backdrop(random, size, photographs) if random.random() < 0.3 else blank(size, color(random))
     vary, uneven = random.uniform(0, 0.35), random.uniform(0, 0.25) if random.random() < 0.4 else 0.0
     for row in range(rows):
         for column in range(columns):
@@ -43,7 +43,7 @@ def repeated(random: np.random.Generator, side: int, photographs: Photographs) -
 def slats(random: np.random.Generator, side: int, photographs: Photographs) -> Print:
     """A blind, a shutter, a radiator or a bench: bars lit from one side, before something."""
     width, height = side, max(8, int(side * random.uniform(0.3, 1.3)))
-    behind = _ground(random, (width, height), photographs)
+    behind = backdrop(random, (width, height), photographs)
     if random.random() < 0.5:  # daylight
         behind = cv2.addWeighted(
             behind, random.uniform(0.1, 0.6), blank((width, height), (255, 255, 255)), 0.6, 0
@@ -96,20 +96,14 @@ def lattice(random: np.random.Generator, side: int, photographs: Photographs) ->
     for chord in (upper, lower):
         cv2.polylines(mask, [np.array(chord, np.int32)], False, 255, beam, cv2.LINE_AA)
     image = _unevenly_lit(
-        random, _ground(random, size, photographs) if random.random() < 0.2 else gradient(random, size)
+        random,
+        backdrop(random, size, photographs) if random.random() < 0.2 else gradient(random, size),
     )
     if random.random() < 0.7:
         return Print(image, mask=mask)
-    page = _ground(random, size, photographs)
+    page = backdrop(random, size, photographs)
     cv2.copyTo(image, mask, page)
     return Print(page)
-
-
-def _ground(random: np.random.Generator, size_wh: tuple[int, int], photographs: Photographs) -> Picture:
-    """A photograph's piece, or a drawn surface where there are none."""
-    if len(photographs) and random.random() < 0.65:
-        return photographs.cut(random, size_wh)
-    return pattern(random, size_wh)
 
 
 def _unevenly_lit(random: np.random.Generator, page: Picture) -> Picture:
